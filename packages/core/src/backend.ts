@@ -1,0 +1,74 @@
+import type { Node, OpSite, Value, Variable } from './graph.ts';
+import type { Kernel, KernelSet, Support } from './kernel.ts';
+import type { MemoryPlan } from './passes/memory.ts';
+import type { Schedule } from './passes/schedule.ts';
+import type { TensorData } from './tensor.ts';
+
+/**
+ * What a backend is: a name, kernels for the structural ops, and a way to open a device. It knows no other op; kernels of
+ * plugins are handed to `createRuntime`. See `createRuntime` for what is built on top of it.
+ */
+export interface Backend<K extends Kernel> {
+  readonly name: string;
+  /** Kernels for the structural ops of core. */
+  readonly kernels: KernelSet<K>;
+  /** What the engine itself cannot do, whatever the kernel says. */
+  readonly supports?: (kernel: K, site: OpSite<never>) => Support;
+  /** Opens the device. Throws `UNSUPPORTED` with the reason where there is none. */
+  open(): Promise<Device<K>>;
+}
+
+/** Facts about an open device, for people and for benchmark records. */
+export interface DeviceInfo {
+  readonly backend: string;
+  readonly device: string;
+  readonly threads: number;
+  /** Which clock `nanoseconds` of a run come from. */
+  readonly clock: string;
+  /** What changes bits or speed: `fma`, `wide`, `isolated`... */
+  readonly flags: Readonly<Record<string, string | number | boolean>>;
+  /** Things the user should know: `one thread: this page is not cross-origin isolated`. */
+  readonly notes: readonly string[];
+}
+
+/** An open device. All calls on it are made one at a time. */
+export interface Device<K extends Kernel> {
+  readonly info: DeviceInfo;
+  /** Prepares a schedule for running. Every variable of the schedule has been written before. */
+  compile(schedule: Schedule, kernelFor: (node: Node) => K): Promise<DeviceProgram>;
+  /** Copies a variable's contents out. */
+  read(variable: Variable): Promise<TensorData>;
+  /** Sets a variable's contents; the first write allocates it. */
+  write(variable: Variable, data: TensorData): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export interface RunRequest {
+  readonly feeds: ReadonlyMap<Value, TensorData>;
+  /** Stored tensors to copy out. */
+  readonly fetch: readonly Value[];
+  /** Whether what depends on variables alone must be computed first. */
+  readonly prelude: boolean;
+  /** Measure each step; may slow the run down. */
+  readonly profile: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface StepTime {
+  readonly op: string;
+  readonly nanoseconds: number;
+}
+
+export interface RunResult {
+  readonly values: ReadonlyMap<Value, TensorData>;
+  /** Time of the steps on the device, without feeding and fetching. */
+  readonly nanoseconds: number;
+  readonly steps?: readonly StepTime[];
+}
+
+/** A compiled program on a device. */
+export interface DeviceProgram {
+  readonly memory: MemoryPlan;
+  run(request: RunRequest): Promise<RunResult>;
+  dispose(): void;
+}

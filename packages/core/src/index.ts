@@ -1,0 +1,15 @@
+export * from './backend.ts';
+export * from './case.ts';
+export * from './cost.ts';
+export * from './errors.ts';
+export * as expression from './expression/index.ts';
+export { gradients, vjpThroughExpansion } from './gradients.ts';
+export * from './graph.ts';
+export * from './kernel.ts';
+export * from './ops/index.ts';
+export * from './passes/index.ts';
+export { philox4x32 } from './philox.ts';
+export * from './program.ts';
+export * from './runtime.ts';
+export * from './tensor.ts';
+export * from './window.ts';

@@ -1,0 +1,41 @@
+import type { AnyOp, Node, Op, OpSite } from './graph.ts';
+
+/** The answer to "can you run this?": never an exception in the middle of a run. */
+export type Support = { readonly supported: true } | { readonly supported: false; readonly reason: string };
+
+export const supported: Support = { supported: true };
+export const unsupported = (reason: string): Support => ({ supported: false, reason });
+
+/** What elementwise work a kernel can take over from its neighbours. */
+export interface Fusion {
+  /** Applies an expression to output 0 before storing it: input 0 is the result, the others are read at the same place or per channel. */
+  readonly epilogue?: boolean;
+  /**
+   * Inputs that may be expressions of other tensors, evaluated while loading. `masked` kernels apply padding after the
+   * expression, so any expression will do; `zero-preserving` ones read a zero halo through it, so f(0) = 0 must be proven.
+   */
+  readonly load?: Readonly<Record<number, 'masked' | 'zero-preserving'>>;
+}
+
+/** What every backend's kernels have in common. A kernel is a value: a runtime is made from an explicit list of them. */
+export interface Kernel {
+  readonly op: AnyOp;
+  /** The backend it is written for: `reference`, `wasm`, `webgpu`, `tfjs`. */
+  readonly backend: string;
+  readonly supports?: (site: OpSite<never>) => Support;
+  readonly fusion?: Fusion;
+}
+
+/** A plugin's kernels for one backend, named like its ops: `satisfies KernelsOf<typeof ops, ReferenceKernel>` proves that none is missing. */
+export type KernelSet<K extends Kernel = Kernel> = Readonly<Record<string, K>>;
+
+/** The ops among a module's exports. */
+export type OpNames<Module> = { [Name in keyof Module]: Module[Name] extends Op<infer _> ? Name : never }[keyof Module];
+
+/** One kernel for each op that a module exports. */
+export type KernelsOf<Module, K extends Kernel> = Readonly<Record<OpNames<Module>, K>>;
+
+/** A node as a kernel sees it. */
+export function siteOf(node: Node): OpSite<never> {
+  return { inputs: node.inputs, outputs: node.outputs, attributes: node.attributes as never };
+}

@@ -1,0 +1,10 @@
+export * from './concat.ts';
+export * from './fill.ts';
+export * from './map.ts';
+export { pad, padOp, type PadAttributes, type PadOptions } from './pad.ts';
+export * from './random.ts';
+export * from './reduce.ts';
+export * from './reshape.ts';
+export * from './slice.ts';
+export * from './stop-gradient.ts';
+export * from './transpose.ts';

@@ -1,0 +1,16 @@
+import { apply1, type Op, type Value } from '../graph.ts';
+import { checkArity } from '../tensor.ts';
+
+/** Its input, unchanged, as a constant to differentiation. Compiling removes it. */
+export const stopGradientOp: Op<object> = {
+  name: 'core/stop-gradient',
+  infer(inputs) {
+    checkArity('core/stop-gradient', inputs, 1);
+    return [{ shape: inputs[0]!.shape, dtype: inputs[0]!.dtype }];
+  },
+  vjp: () => [null],
+  cost: () => ({ bytes: 0 }),
+};
+
+/** `x`, treated as a constant by `gradients`. */
+export const stopGradient = (x: Value): Value => apply1(stopGradientOp, [x], {});

@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest';
+import * as e from './expression/index.ts';
+import { apply1, input, variable, type Op, type Value } from './graph.ts';
+import { map, reduce } from './ops/index.ts';
+import { reference, referenceKernel } from './reference/index.ts';
+import { createRuntime } from './runtime.ts';
+
+const x = input('x', [3]);
+const double: Op<object> = { name: 'test/double', infer: ([a]) => [a!], vjp: { none: 'nobody asked' }, cost: () => ({}) };
+const halve: Op<object> = { ...double, name: 'test/halve' };
+const doubled = referenceKernel(double, ({ inputs: [a], outputs: [y] }) => a!.data.forEach((value, i) => (y!.data[i] = 2 * value)));
+const increment = (value: Value, by: number): Value => map([value], (a) => e.add(a!, by));
+
+describe('programs and variables', () => {
+  test('all reads see the old value, updates apply together at the end', async () => {
+    const runtime = await createRuntime(reference());
+    const [a, b] = [variable('a', [1], 1), variable('b', [1], 10)];
+    const swap = await runtime.compile({ outputs: { sum: map([a, b], (p, q) => e.add(p!, q!)) }, updates: [[a, b], [b, a]] });
+    expect(await swap.run()).toEqual({ sum: Float64Array.of(11) });
+    expect([await runtime.read(a), await runtime.read(b)]).toEqual([Float64Array.of(10), Float64Array.of(1)]);
+  });
+  test('programs share variables by identity, and what was folded follows a write', async () => {
+    const runtime = await createRuntime(reference());
+    const w = variable('w', [3], [1, 2, 3]);
+    const scaled = map([w], (a) => e.mul(a!, 10));
+    const infer = await runtime.compile({ outputs: { y: map([x, reduce(scaled, { kind: 'sum' })], (a, s) => e.add(a!, s!)) } });
+    const train = await runtime.compile({ outputs: {}, updates: [[w, increment(w, 1)]] });
+    const y = async (): Promise<number[]> => [...(await infer.run({ x: [0, 1, 2] })).y!];
+    expect(infer.schedule.prelude.length).toBe(2);
+    expect(await y()).toEqual([60, 61, 62]);
+    await train.run();
+    expect(await y()).toEqual([90, 91, 92]);
+    await runtime.write(w, [0, 0, 0]);
+    expect(await y()).toEqual([0, 1, 2]);
+  });
+  test('fetch chooses outputs; the clock is named', async () => {
+    const runtime = await createRuntime(reference());
+    const executable = await runtime.compile({ outputs: { y: increment(x, 1), z: increment(x, 2) } });
+    const { outputs, nanoseconds, clock, steps } = await executable.timed({ x: [1, 2, 3] }, { fetch: ['z'], profile: true });
+    expect(outputs).toEqual({ z: Float64Array.of(3, 4, 5) });
+    expect([clock, nanoseconds > 0, steps!.map(({ op }) => op)]).toEqual(['performance.now', true, ['core/map', 'core/map']]);
+  });
+});
+
+describe('bad input', () => {
+  const runtimeWithDouble = () => createRuntime(reference(), [{ doubled }]);
+
+  test('every missing kernel is listed before anything runs', async () => {
+    const runtime = await createRuntime(reference());
+    const program = { outputs: { y: apply1(halve, [apply1(double, [x], {})], {}) } };
+    expect(runtime.missing(program)).toEqual([
+      { op: 'test/double', reason: 'no kernel was given' },
+      { op: 'test/halve', reason: 'no kernel was given' },
+    ]);
+    await expect(runtime.compile(program)).rejects.toMatchObject({
+      code: 'KERNEL',
+      message:
+        "test/double, test/halve: cannot run on backend reference: test/double (no kernel was given); test/halve (no kernel was given). Pass the plugins' ./reference entries to createRuntime.",
+    });
+    expect((await runtimeWithDouble()).missing(program).map(({ op }) => op)).toEqual(['test/halve']);
+  });
+  test('a kernel of another backend is refused', async () => {
+    await expect(createRuntime({ ...reference(), name: 'other', kernels: {} }, [{ doubled }])).rejects.toThrow(
+      "test/double: a kernel for reference was given to other. Pass the plugin's ./other entry.",
+    );
+  });
+  test.each<[Record<string, number[]>, string]>([
+    [{}, "run: input 'x' was not fed. Feed 3 f32 numbers under that name."],
+    [{ x: [1, 2] }, "run: input 'x' got 2 numbers, its shape [3] has 3."],
+    [{ x: [1, 2, 3], y: [1] }, "run: there is no input 'y'. Inputs: x."],
+  ])('feeds %j', async (feeds, message) => {
+    const executable = await (await createRuntime(reference())).compile({ outputs: { y: increment(x, 1) } });
+    await expect(executable.run(feeds)).rejects.toMatchObject({ code: 'FEED', message });
+  });
+  test('an unknown output', async () => {
+    const executable = await (await createRuntime(reference())).compile({ outputs: { y: increment(x, 1) } });
+    await expect(executable.run({ x: [1, 2, 3] }, { fetch: ['q'] })).rejects.toThrow("run: there is no output 'q'. Outputs: y.");
+  });
+  test('two inputs of one name, and an update of another shape', async () => {
+    const runtime = await createRuntime(reference());
+    await expect(runtime.compile({ outputs: { y: map([x, input('x', [3])], (a, b) => e.add(a!, b!)) } })).rejects.toThrow("program: two inputs are named 'x'. Give each input its own name.");
+    await expect(runtime.compile({ outputs: {}, updates: [[variable('w', [2]), x]] })).rejects.toThrow("program: update of 'w' is f32 [3], the variable f32 [2].");
+  });
+  test('an aborted run changes nothing', async () => {
+    const runtime = await createRuntime(reference());
+    const w = variable('w', [1], 1);
+    const step = await runtime.compile({ outputs: {}, updates: [[w, increment(w, 1)]] });
+    await expect(step.run({}, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(await runtime.read(w)).toEqual(Float64Array.of(1));
+  });
+  test('a disposed runtime says so', async () => {
+    const runtime = await createRuntime(reference());
+    await runtime.dispose();
+    await expect(runtime.compile({ outputs: {} })).rejects.toMatchObject({ code: 'DISPOSED', message: 'compile: the reference runtime was disposed. Create a new one.' });
+  });
+});

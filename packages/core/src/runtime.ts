@@ -1,0 +1,301 @@
+import type { Backend, Device, DeviceInfo, DeviceProgram, StepTime } from './backend.ts';
+import { ShoalError, throwIfAborted } from './errors.ts';
+import { topological, type Node, type Value, type Variable } from './graph.ts';
+import { siteOf, supported, unsupported, type Kernel, type KernelSet, type Support } from './kernel.ts';
+import { expandMissing, foldConstants, foldScales, fuseMaps, schedule, shareCommon, stripStopGradients, type MemoryPlan, type Schedule } from './passes/index.ts';
+import { interfaceOf, rootsOf, type Interface, type Program } from './program.ts';
+import { sizeOf, type TensorData } from './tensor.ts';
+
+export interface RunOptions {
+  /** Names of the outputs to copy to the host; default all. */
+  readonly fetch?: readonly string[];
+  readonly signal?: AbortSignal;
+  /** Time every step. */
+  readonly profile?: boolean;
+}
+
+export interface TimedRun {
+  readonly outputs: Readonly<Record<string, TensorData>>;
+  /** Device time of the steps, without feeding and fetching, by `clock`. */
+  readonly nanoseconds: number;
+  readonly clock: string;
+  readonly steps?: readonly StepTime[];
+}
+
+export type Feeds = Readonly<Record<string, TensorData | readonly number[]>>;
+
+/** A program compiled for one runtime. */
+export interface Executable {
+  /** Runs the program. Feeds are by input name; the outputs asked for come back by name. */
+  run(feeds?: Feeds, options?: RunOptions): Promise<Readonly<Record<string, TensorData>>>;
+  /** {@link run}, with the device's clock. */
+  timed(feeds?: Feeds, options?: RunOptions): Promise<TimedRun>;
+  /** Names of the inputs to feed. */
+  readonly inputs: readonly string[];
+  readonly memory: MemoryPlan;
+  /** The steps that run, for reports and tests. */
+  readonly schedule: Schedule;
+  dispose(): void;
+}
+
+/** An op that a runtime cannot run, and why. */
+export interface Missing {
+  readonly op: string;
+  readonly reason: string;
+}
+
+export interface Runtime {
+  readonly backend: string;
+  readonly info: DeviceInfo;
+  /** Every node the runtime could not run, each op and reason once; empty means the program will compile. */
+  missing(program: Program): readonly Missing[];
+  /** Prepares a program. Throws `KERNEL`, listing every op that is missing, before the device is touched. */
+  compile(program: Program): Promise<Executable>;
+  read(variable: Variable): Promise<TensorData>;
+  write(variable: Variable, data: TensorData | readonly number[]): Promise<void>;
+  /** Frees everything; later calls throw `DISPOSED`. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * A runtime: one open device and the kernels it may use, the list being explicit.
+ *
+ * @param backend what `reference()`, `wasm()`, `webgpu()` ... return
+ * @param plugins kernel sets for that backend, such as `poolWasm`; the structural ops are built in
+ */
+export async function createRuntime<K extends Kernel>(backend: Backend<K>, plugins: readonly KernelSet<K>[] = []): Promise<Runtime> {
+  const kernels = new Map<string, K>();
+  for (const set of [backend.kernels, ...plugins]) {
+    for (const kernel of Object.values(set)) {
+      if (kernel.backend !== backend.name) {
+        throw new ShoalError('KERNEL', {
+          op: kernel.op.name,
+          fact: `a kernel for ${kernel.backend} was given to ${backend.name}`,
+          next: `Pass the plugin's ./${backend.name} entry`,
+        });
+      }
+      kernels.set(kernel.op.name, kernel);
+    }
+  }
+  return new DeviceRuntime(backend, kernels, await backend.open());
+}
+
+class DeviceRuntime<K extends Kernel> implements Runtime {
+  readonly backend: string;
+  readonly info: DeviceInfo;
+  readonly #backend: Backend<K>;
+  readonly #kernels: ReadonlyMap<string, K>;
+  readonly #device: Device<K>;
+  readonly #versions = new Map<Variable, number>();
+  #disposed = false;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(backend: Backend<K>, kernels: ReadonlyMap<string, K>, device: Device<K>) {
+    this.backend = backend.name;
+    this.info = device.info;
+    this.#backend = backend;
+    this.#kernels = kernels;
+    this.#device = device;
+  }
+
+  missing(program: Program): readonly Missing[] {
+    return this.#missing(this.#expanded(program));
+  }
+
+  compile(program: Program): Promise<Executable> {
+    return this.#exclusive('compile', async () => {
+      const signature = interfaceOf(program);
+      const lowered = this.#expanded(program);
+      const missing = this.#missing(lowered);
+      if (missing.length > 0) {
+        throw new ShoalError('KERNEL', {
+          op: missing.map(({ op }) => op).join(', '),
+          fact: `cannot run on backend ${this.backend}: ${missing.map(({ op, reason }) => `${op} (${reason})`).join('; ')}`,
+          next: `Pass the plugins' ./${this.backend} entries to createRuntime`,
+        });
+      }
+      for (const variable of signature.variables) await this.#initialise(variable);
+      const plan = schedule(optimize(lowered), (node) => this.#kernelFor(node));
+      const compiled = await this.#device.compile(plan, (node) => this.#kernelFor(node));
+      return new DeviceExecutable(this.#host(signature, program, plan), compiled);
+    });
+  }
+
+  read(variable: Variable): Promise<TensorData> {
+    return this.#exclusive('read', async () => {
+      await this.#initialise(variable);
+      return this.#device.read(variable);
+    });
+  }
+
+  write(variable: Variable, data: TensorData | readonly number[]): Promise<void> {
+    return this.#exclusive('write', async () => {
+      if (data.length !== sizeOf(variable.shape)) {
+        throw new ShoalError('FEED', {
+          op: `write ${variable.name}`,
+          fact: `got ${data.length} elements for shape [${variable.shape.join(',')}], which has ${sizeOf(variable.shape)}`,
+        });
+      }
+      await this.#device.write(variable, Array.isArray(data) ? Float64Array.from(data) : (data as TensorData));
+      this.#touch(variable);
+    });
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.#queue.catch(() => undefined);
+    await this.#device.dispose();
+  }
+
+  /** Everything on the device happens one thing at a time, in the order it was asked for. */
+  #exclusive<T>(op: string, work: () => Promise<T>): Promise<T> {
+    const alive = (): void => {
+      if (this.#disposed) throw new ShoalError('DISPOSED', { op, fact: `the ${this.backend} runtime was disposed`, next: 'Create a new one' });
+    };
+    const result = this.#queue
+      .catch(() => undefined)
+      .then(() => {
+        alive();
+        return work();
+      });
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  #host(signature: Interface, program: Program, plan: Schedule): ExecutableHost {
+    return {
+      clock: this.info.clock,
+      signature,
+      schedule: plan,
+      exclusive: (work) => this.#exclusive('run', work),
+      versions: () => plan.staticVariables.map((variable) => this.#versions.get(variable) ?? 0).join(','),
+      touchUpdated: () => (program.updates ?? []).forEach(([variable]) => this.#touch(variable)),
+    };
+  }
+
+  #expanded(program: Program): Program {
+    return expandMissing(stripStopGradients(program), (node) => this.#support(node).supported);
+  }
+
+  #missing(program: Program): readonly Missing[] {
+    const found = new Map<string, Missing>();
+    for (const node of topological(rootsOf(program))) {
+      const support = this.#support(node);
+      if (!support.supported) found.set(`${node.op.name} ${support.reason}`, { op: node.op.name, reason: support.reason });
+    }
+    return [...found.values()];
+  }
+
+  #support(node: Node): Support {
+    const kernel = this.#kernels.get(node.op.name);
+    if (!kernel) return unsupported('no kernel was given');
+    const site = siteOf(node);
+    const engine = this.#backend.supports?.(kernel, site) ?? supported;
+    return engine.supported ? (kernel.supports?.(site) ?? supported) : engine;
+  }
+
+  #kernelFor(node: Node): K {
+    return this.#kernels.get(node.op.name)!;
+  }
+
+  async #initialise(variable: Variable): Promise<void> {
+    if (this.#versions.has(variable)) return;
+    await this.#device.write(variable, variable.initial());
+    this.#touch(variable);
+  }
+
+  #touch(variable: Variable): void {
+    this.#versions.set(variable, (this.#versions.get(variable) ?? 0) + 1);
+  }
+}
+
+/** The passes, in order. */
+function optimize(program: Program): Program {
+  return fuseMaps(foldConstants(shareCommon(foldScales(shareCommon(foldConstants(program))))));
+}
+
+interface ExecutableHost {
+  readonly clock: string;
+  readonly signature: Interface;
+  readonly schedule: Schedule;
+  exclusive<T>(work: () => Promise<T>): Promise<T>;
+  /** Changes whenever a variable that the prelude reads has changed. */
+  versions(): string;
+  touchUpdated(): void;
+}
+
+class DeviceExecutable implements Executable {
+  readonly #host: ExecutableHost;
+  readonly #compiled: DeviceProgram;
+  #preludeVersions: string | null = null;
+
+  constructor(host: ExecutableHost, compiled: DeviceProgram) {
+    this.#host = host;
+    this.#compiled = compiled;
+  }
+
+  get inputs(): readonly string[] {
+    return [...this.#host.signature.inputs.keys()];
+  }
+
+  get memory(): MemoryPlan {
+    return this.#compiled.memory;
+  }
+
+  get schedule(): Schedule {
+    return this.#host.schedule;
+  }
+
+  async run(feeds: Feeds = {}, options: RunOptions = {}): Promise<Readonly<Record<string, TensorData>>> {
+    return (await this.timed(feeds, options)).outputs;
+  }
+
+  timed(feeds: Feeds = {}, { fetch, signal, profile = false }: RunOptions = {}): Promise<TimedRun> {
+    const host = this.#host;
+    return host.exclusive(async () => {
+      throwIfAborted(signal, 'run');
+      const fed = checkFeeds(host.signature, feeds);
+      const wanted = this.#wanted(fetch);
+      const versions = host.versions();
+      const prelude = this.#preludeVersions !== versions;
+      const { stored } = host.schedule;
+      const result = await this.#compiled.run({ feeds: fed, fetch: wanted.map(([, value]) => stored(value)), prelude, profile, signal });
+      this.#preludeVersions = versions;
+      host.touchUpdated();
+      const outputs = Object.fromEntries(wanted.map(([name, value]) => [name, result.values.get(stored(value))!]));
+      return { outputs, nanoseconds: result.nanoseconds, clock: host.clock, ...(result.steps ? { steps: result.steps } : {}) };
+    });
+  }
+
+  dispose(): void {
+    this.#compiled.dispose();
+  }
+
+  #wanted(fetch: readonly string[] | undefined): readonly (readonly [string, Value])[] {
+    const { outputs } = this.#host.schedule;
+    const unknown = fetch?.find((name) => !outputs.some(([known]) => known === name));
+    if (unknown !== undefined) {
+      throw new ShoalError('FEED', { op: 'run', fact: `there is no output '${unknown}'`, next: `Outputs: ${outputs.map(([name]) => name).join(', ')}` });
+    }
+    return fetch ? outputs.filter(([name]) => fetch.includes(name)) : outputs;
+  }
+}
+
+function checkFeeds({ inputs }: Interface, feeds: Feeds): ReadonlyMap<Value, TensorData> {
+  const unknown = Object.keys(feeds).filter((name) => !inputs.has(name));
+  if (unknown.length > 0) {
+    throw new ShoalError('FEED', { op: 'run', fact: `there is no input '${unknown.join("', '")}'`, next: `Inputs: ${[...inputs.keys()].join(', ') || 'none'}` });
+  }
+  return new Map(
+    [...inputs].map(([name, value]) => {
+      const data = feeds[name];
+      const size = sizeOf(value.shape);
+      if (data === undefined) throw new ShoalError('FEED', { op: 'run', fact: `input '${name}' was not fed`, next: `Feed ${size} ${value.dtype} numbers under that name` });
+      if (data.length !== size) {
+        throw new ShoalError('FEED', { op: 'run', fact: `input '${name}' got ${data.length} numbers, its shape [${value.shape.join(',')}] has ${size}` });
+      }
+      return [value, Array.isArray(data) ? Float64Array.from(data) : (data as TensorData)];
+    }),
+  );
+}
