@@ -54,7 +54,8 @@ export class ShapeError extends ShoalError {
 
 /** Narrows away `undefined` where the surrounding code has already made sure. */
 export function defined<T>(value: T | undefined | null, what: string): T {
-  if (value === undefined || value === null) throw new ShoalError('GRAPH', { op: 'shoal', fact: `${what} is missing (an internal invariant)` });
+  if (value === undefined || value === null)
+    throw new ShoalError('GRAPH', { op: 'shoal', fact: `${what} is missing (an internal invariant)` });
   return value;
 }
 

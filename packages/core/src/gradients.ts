@@ -1,6 +1,7 @@
 import { ShapeError, ShoalError } from './errors.ts';
 import * as e from './expression/index.ts';
-import { topological, Value, type Node, type Vjp } from './graph.ts';
+import type { Value } from './graph.ts';
+import { topological, type Node, type Vjp } from './graph.ts';
 import { fill } from './ops/fill.ts';
 import { map } from './ops/map.ts';
 import { formatShape, sameShape, sizeOf } from './tensor.ts';
@@ -19,28 +20,41 @@ export function gradients(loss: Value, wrt: readonly Value[], options: { readonl
     throw new ShapeError({ op: 'gradients', fact: `seed ${formatShape(seed.shape)} does not match the loss ${formatShape(loss.shape)}` });
   }
   for (const value of wrt) {
-    if (value.dtype !== 'f32') throw new ShoalError('GRADIENT', { op: 'gradients', fact: `a value of dtype ${value.dtype} has no gradient`, next: 'Differentiate to f32 values' });
+    if (value.dtype !== 'f32')
+      throw new ShoalError('GRADIENT', {
+        op: 'gradients',
+        fact: `a value of dtype ${value.dtype} has no gradient`,
+        next: 'Differentiate to f32 values',
+      });
   }
   return pullback([[loss, seed]], wrt).map((gradient, i) => gradient ?? fill(0, wrt[i]!.shape));
 }
 
 function defaultSeed(loss: Value): Value {
   if (sizeOf(loss.shape) !== 1 || loss.dtype !== 'f32') {
-    throw new ShapeError({ op: 'gradients', fact: `the loss is ${loss.dtype} ${formatShape(loss.shape)}, not one f32 number`, next: 'Reduce it first, or pass a seed' });
+    throw new ShapeError({
+      op: 'gradients',
+      fact: `the loss is ${loss.dtype} ${formatShape(loss.shape)}, not one f32 number`,
+      next: 'Reduce it first, or pass a seed',
+    });
   }
   return fill(1, loss.shape);
 }
 
-/** Reverse mode from several roots at once; null where nothing arrives. */
-function pullback(seeds: readonly (readonly [Value, Value])[], wrt: readonly Value[]): readonly (Value | null)[] {
+/** Reverse mode from several roots at once, not beyond the values of `boundary`; null where nothing arrives. */
+function pullback(
+  seeds: readonly (readonly [Value, Value])[],
+  wrt: readonly Value[],
+  boundary: ReadonlySet<Value> = new Set(),
+): readonly (Value | null)[] {
   const cotangents = new Map<Value, Value>();
   const arrive = (value: Value, ct: Value): void => {
     const known = cotangents.get(value);
-    cotangents.set(value, known ? map([known, ct], (a, b) => e.add(a!, b!)) : ct);
+    cotangents.set(value, known ? map([known, ct], (a, b) => e.add(a, b)) : ct);
   };
   seeds.forEach(([value, ct]) => arrive(value, ct));
   const order = topological(seeds.map(([value]) => value));
-  const reaching = reachingNodes(order, wrt);
+  const reaching = reachingNodes(order, wrt, boundary);
   for (const node of order.toReversed()) {
     const arrived = node.outputs.map((output) => cotangents.get(output) ?? null);
     if (!reaching.has(node) || arrived.every((ct) => ct === null)) continue;
@@ -51,7 +65,10 @@ function pullback(seeds: readonly (readonly [Value, Value])[], wrt: readonly Val
       const ct = found[i];
       if (!ct) return;
       if (!sameShape(ct.shape, value.shape)) {
-        throw new ShapeError({ op: node.op.name, fact: `gradient of input ${i} is ${formatShape(ct.shape)}, the input ${formatShape(value.shape)}` });
+        throw new ShapeError({
+          op: node.op.name,
+          fact: `gradient of input ${i} is ${formatShape(ct.shape)}, the input ${formatShape(value.shape)}`,
+        });
       }
       arrive(value, ct);
     });
@@ -60,11 +77,12 @@ function pullback(seeds: readonly (readonly [Value, Value])[], wrt: readonly Val
 }
 
 /** Nodes on a path from a wanted value: only their gradient rules are asked, so a missing rule elsewhere does no harm. */
-function reachingNodes(order: readonly Node[], wrt: readonly Value[]): ReadonlySet<Node> {
+function reachingNodes(order: readonly Node[], wrt: readonly Value[], boundary: ReadonlySet<Value>): ReadonlySet<Node> {
   const wanted = new Set<Value>(wrt);
   const nodes = new Set<Node>();
   for (const node of order) {
     if (node.op.name === 'core/stop-gradient' || !node.inputs.some((value) => wanted.has(value))) continue;
+    if (node.outputs.some((output) => boundary.has(output))) continue;
     nodes.add(node);
     node.outputs.forEach((output) => wanted.add(output));
   }
@@ -79,8 +97,9 @@ export function vjpThroughExpansion<A extends object>(expand: (inputs: readonly 
   return ({ inputs, cotangents, attributes }) => {
     const outputs = expand(inputs, attributes);
     const seeds = outputs.flatMap((output, i): [Value, Value][] => (cotangents[i] ? [[output, cotangents[i]]] : []));
-    const floats = inputs.filter((value) => value.dtype === 'f32');
-    const found = pullback(seeds, floats);
-    return inputs.map((value) => (value.dtype === 'f32' ? found[floats.indexOf(value)]! : null));
+    // An input may be computed from another one: each gets the partial derivative, the others held fixed; a repeated one gets it once.
+    const distinct = [...new Set(inputs)].filter((value) => value.dtype === 'f32');
+    const found = pullback(seeds, distinct, new Set(distinct));
+    return inputs.map((value, i) => (value.dtype === 'f32' && inputs.indexOf(value) === i ? found[distinct.indexOf(value)]! : null));
   };
 }

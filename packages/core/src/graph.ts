@@ -123,7 +123,8 @@ export function constant(data: number | ArrayLike<number>, shape: Shape = [], dt
   checkShape('constant', shape);
   const size = sizeOf(shape);
   const values = typeof data === 'number' ? Array.from({ length: size }, () => data) : data;
-  if (values.length !== size) throw new ShoalError('SHAPE', { op: 'constant', fact: `${values.length} numbers do not fill shape [${shape.join(',')}]` });
+  if (values.length !== size)
+    throw new ShoalError('SHAPE', { op: 'constant', fact: `${values.length} numbers do not fill shape [${shape.join(',')}]` });
   const exact = exactArray(dtype, size);
   exact.set(values);
   return new Value({ shape: [...shape], dtype }, { kind: 'constant', data: exact });

@@ -1,4 +1,4 @@
-import type { AnyOp, Node, Op, OpSite } from './graph.ts';
+import type { AnyOp, Node, Op, OpSite, Value } from './graph.ts';
 
 /** The answer to "can you run this?": never an exception in the middle of a run. */
 export type Support = { readonly supported: true } | { readonly supported: false; readonly reason: string };
@@ -24,6 +24,11 @@ export interface Kernel {
   readonly backend: string;
   readonly supports?: (site: OpSite<never>) => Support;
   readonly fusion?: Fusion;
+  /**
+   * Says the same in ops of the backend's own, as graph; null leaves the node as it is. What the new ops make of weights alone,
+   * such as packing them into panels, is then computed once per version of the weights, like everything static.
+   */
+  readonly lower?: (inputs: readonly Value[], attributes: never) => readonly Value[] | null;
 }
 
 /** A plugin's kernels for one backend, named like its ops: `satisfies KernelsOf<typeof ops, ReferenceKernel>` proves that none is missing. */

@@ -1,5 +1,6 @@
 import { ShapeError, ShoalError } from './errors.ts';
-import { leavesOf, Value, Variable } from './graph.ts';
+import type { Value } from './graph.ts';
+import { leavesOf, Variable } from './graph.ts';
 import { formatShape, sameShape } from './tensor.ts';
 
 /**
@@ -34,12 +35,14 @@ export function interfaceOf(program: Program): Interface {
     if (leaf instanceof Variable) variables.add(leaf);
     if (leaf.origin.kind !== 'input') continue;
     const { name } = leaf.origin;
-    if (inputs.has(name)) throw new ShoalError('GRAPH', { op: 'program', fact: `two inputs are named '${name}'`, next: 'Give each input its own name' });
+    if (inputs.has(name))
+      throw new ShoalError('GRAPH', { op: 'program', fact: `two inputs are named '${name}'`, next: 'Give each input its own name' });
     inputs.set(name, leaf);
   }
   const updated = new Set<Variable>();
   for (const [target, value] of program.updates ?? []) {
-    if (updated.has(target)) throw new ShoalError('GRAPH', { op: 'program', fact: `variable '${target.name}' is updated twice`, next: 'Combine the updates' });
+    if (updated.has(target))
+      throw new ShoalError('GRAPH', { op: 'program', fact: `variable '${target.name}' is updated twice`, next: 'Combine the updates' });
     if (!sameShape(target.shape, value.shape) || target.dtype !== value.dtype) {
       throw new ShapeError({
         op: 'program',

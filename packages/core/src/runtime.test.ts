@@ -9,21 +9,27 @@ const x = input('x', [3]);
 const double: Op<object> = { name: 'test/double', infer: ([a]) => [a!], vjp: { none: 'nobody asked' }, cost: () => ({}) };
 const halve: Op<object> = { ...double, name: 'test/halve' };
 const doubled = referenceKernel(double, ({ inputs: [a], outputs: [y] }) => a!.data.forEach((value, i) => (y!.data[i] = 2 * value)));
-const increment = (value: Value, by: number): Value => map([value], (a) => e.add(a!, by));
+const increment = (value: Value, by: number): Value => map([value], (a) => e.add(a, by));
 
 describe('programs and variables', () => {
   test('all reads see the old value, updates apply together at the end', async () => {
     const runtime = await createRuntime(reference());
     const [a, b] = [variable('a', [1], 1), variable('b', [1], 10)];
-    const swap = await runtime.compile({ outputs: { sum: map([a, b], (p, q) => e.add(p!, q!)) }, updates: [[a, b], [b, a]] });
+    const swap = await runtime.compile({
+      outputs: { sum: map([a, b], (p, q) => e.add(p, q)) },
+      updates: [
+        [a, b],
+        [b, a],
+      ],
+    });
     expect(await swap.run()).toEqual({ sum: Float64Array.of(11) });
     expect([await runtime.read(a), await runtime.read(b)]).toEqual([Float64Array.of(10), Float64Array.of(1)]);
   });
   test('programs share variables by identity, and what was folded follows a write', async () => {
     const runtime = await createRuntime(reference());
     const w = variable('w', [3], [1, 2, 3]);
-    const scaled = map([w], (a) => e.mul(a!, 10));
-    const infer = await runtime.compile({ outputs: { y: map([x, reduce(scaled, { kind: 'sum' })], (a, s) => e.add(a!, s!)) } });
+    const scaled = map([w], (a) => e.mul(a, 10));
+    const infer = await runtime.compile({ outputs: { y: map([x, reduce(scaled, { kind: 'sum' })], (a, s) => e.add(a, s)) } });
     const train = await runtime.compile({ outputs: {}, updates: [[w, increment(w, 1)]] });
     const y = async (): Promise<number[]> => [...(await infer.run({ x: [0, 1, 2] })).y!];
     expect(infer.schedule.prelude.length).toBe(2);
@@ -78,8 +84,12 @@ describe('bad input', () => {
   });
   test('two inputs of one name, and an update of another shape', async () => {
     const runtime = await createRuntime(reference());
-    await expect(runtime.compile({ outputs: { y: map([x, input('x', [3])], (a, b) => e.add(a!, b!)) } })).rejects.toThrow("program: two inputs are named 'x'. Give each input its own name.");
-    await expect(runtime.compile({ outputs: {}, updates: [[variable('w', [2]), x]] })).rejects.toThrow("program: update of 'w' is f32 [3], the variable f32 [2].");
+    await expect(runtime.compile({ outputs: { y: map([x, input('x', [3])], (a, b) => e.add(a, b)) } })).rejects.toThrow(
+      "program: two inputs are named 'x'. Give each input its own name.",
+    );
+    await expect(runtime.compile({ outputs: {}, updates: [[variable('w', [2]), x]] })).rejects.toThrow(
+      "program: update of 'w' is f32 [3], the variable f32 [2].",
+    );
   });
   test('an aborted run changes nothing', async () => {
     const runtime = await createRuntime(reference());
@@ -91,6 +101,9 @@ describe('bad input', () => {
   test('a disposed runtime says so', async () => {
     const runtime = await createRuntime(reference());
     await runtime.dispose();
-    await expect(runtime.compile({ outputs: {} })).rejects.toMatchObject({ code: 'DISPOSED', message: 'compile: the reference runtime was disposed. Create a new one.' });
+    await expect(runtime.compile({ outputs: {} })).rejects.toMatchObject({
+      code: 'DISPOSED',
+      message: 'compile: the reference runtime was disposed. Create a new one.',
+    });
   });
 });

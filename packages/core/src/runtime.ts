@@ -2,7 +2,18 @@ import type { Backend, Device, DeviceInfo, DeviceProgram, StepTime } from './bac
 import { ShoalError, throwIfAborted } from './errors.ts';
 import { topological, type Node, type Value, type Variable } from './graph.ts';
 import { siteOf, supported, unsupported, type Kernel, type KernelSet, type Support } from './kernel.ts';
-import { expandMissing, foldConstants, foldScales, fuseMaps, schedule, shareCommon, stripStopGradients, type MemoryPlan, type Schedule } from './passes/index.ts';
+import {
+  expandMissing,
+  foldConstants,
+  foldScales,
+  fuseMaps,
+  lowerKernels,
+  schedule,
+  shareCommon,
+  stripStopGradients,
+  type MemoryPlan,
+  type Schedule,
+} from './passes/index.ts';
 import { interfaceOf, rootsOf, type Interface, type Program } from './program.ts';
 import { sizeOf, type TensorData } from './tensor.ts';
 
@@ -115,7 +126,10 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
         });
       }
       for (const variable of signature.variables) await this.#initialise(variable);
-      const plan = schedule(optimize(lowered), (node) => this.#kernelFor(node));
+      const plan = schedule(
+        optimize(lowered, (node) => this.#kernelFor(node)),
+        (node) => this.#kernelFor(node),
+      );
       const compiled = await this.#device.compile(plan, (node) => this.#kernelFor(node));
       return new DeviceExecutable(this.#host(signature, program, plan), compiled);
     });
@@ -151,7 +165,8 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
   /** Everything on the device happens one thing at a time, in the order it was asked for. */
   #exclusive<T>(op: string, work: () => Promise<T>): Promise<T> {
     const alive = (): void => {
-      if (this.#disposed) throw new ShoalError('DISPOSED', { op, fact: `the ${this.backend} runtime was disposed`, next: 'Create a new one' });
+      if (this.#disposed)
+        throw new ShoalError('DISPOSED', { op, fact: `the ${this.backend} runtime was disposed`, next: 'Create a new one' });
     };
     const result = this.#queue
       .catch(() => undefined)
@@ -211,8 +226,9 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
 }
 
 /** The passes, in order. */
-function optimize(program: Program): Program {
-  return fuseMaps(foldConstants(shareCommon(foldScales(shareCommon(foldConstants(program))))));
+function optimize(program: Program, kernelFor: (node: Node) => Kernel): Program {
+  const folded = foldScales(shareCommon(foldConstants(program)));
+  return fuseMaps(shareCommon(foldConstants(lowerKernels(folded, kernelFor))));
 }
 
 interface ExecutableHost {
@@ -276,7 +292,11 @@ class DeviceExecutable implements Executable {
     const { outputs } = this.#host.schedule;
     const unknown = fetch?.find((name) => !outputs.some(([known]) => known === name));
     if (unknown !== undefined) {
-      throw new ShoalError('FEED', { op: 'run', fact: `there is no output '${unknown}'`, next: `Outputs: ${outputs.map(([name]) => name).join(', ')}` });
+      throw new ShoalError('FEED', {
+        op: 'run',
+        fact: `there is no output '${unknown}'`,
+        next: `Outputs: ${outputs.map(([name]) => name).join(', ')}`,
+      });
     }
     return fetch ? outputs.filter(([name]) => fetch.includes(name)) : outputs;
   }
@@ -285,15 +305,27 @@ class DeviceExecutable implements Executable {
 function checkFeeds({ inputs }: Interface, feeds: Feeds): ReadonlyMap<Value, TensorData> {
   const unknown = Object.keys(feeds).filter((name) => !inputs.has(name));
   if (unknown.length > 0) {
-    throw new ShoalError('FEED', { op: 'run', fact: `there is no input '${unknown.join("', '")}'`, next: `Inputs: ${[...inputs.keys()].join(', ') || 'none'}` });
+    throw new ShoalError('FEED', {
+      op: 'run',
+      fact: `there is no input '${unknown.join("', '")}'`,
+      next: `Inputs: ${[...inputs.keys()].join(', ') || 'none'}`,
+    });
   }
   return new Map(
     [...inputs].map(([name, value]) => {
       const data = feeds[name];
       const size = sizeOf(value.shape);
-      if (data === undefined) throw new ShoalError('FEED', { op: 'run', fact: `input '${name}' was not fed`, next: `Feed ${size} ${value.dtype} numbers under that name` });
+      if (data === undefined)
+        throw new ShoalError('FEED', {
+          op: 'run',
+          fact: `input '${name}' was not fed`,
+          next: `Feed ${size} ${value.dtype} numbers under that name`,
+        });
       if (data.length !== size) {
-        throw new ShoalError('FEED', { op: 'run', fact: `input '${name}' got ${data.length} numbers, its shape [${value.shape.join(',')}] has ${size}` });
+        throw new ShoalError('FEED', {
+          op: 'run',
+          fact: `input '${name}' got ${data.length} numbers, its shape [${value.shape.join(',')}] has ${size}`,
+        });
       }
       return [value, Array.isArray(data) ? Float64Array.from(data) : (data as TensorData)];
     }),

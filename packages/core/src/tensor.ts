@@ -42,7 +42,11 @@ export function formatShape(shape: Shape): string {
 export function checkShape(op: string, shape: Shape): void {
   for (const dimension of shape) {
     if (!Number.isSafeInteger(dimension) || dimension < 0) {
-      throw new ShapeError({ op, fact: `size ${dimension} in shape ${formatShape(shape)} is not a non-negative integer`, next: 'Give whole, finite sizes' });
+      throw new ShapeError({
+        op,
+        fact: `size ${dimension} in shape ${formatShape(shape)} is not a non-negative integer`,
+        next: 'Give whole, finite sizes',
+      });
     }
   }
   if (!Number.isSafeInteger(sizeOf(shape))) {
@@ -52,7 +56,11 @@ export function checkShape(op: string, shape: Shape): void {
 
 export function checkDtype(op: string, name: string, actual: Dtype, expected: Dtype): void {
   if (actual !== expected) {
-    throw new ShoalError('DTYPE', { op, fact: `${name} is ${actual} where ${expected} is needed`, next: `Cast it with cast(value, '${expected}')` });
+    throw new ShoalError('DTYPE', {
+      op,
+      fact: `${name} is ${actual} where ${expected} is needed`,
+      next: `Cast it with cast(value, '${expected}')`,
+    });
   }
 }
 
@@ -72,7 +80,11 @@ export function broadcastShapes(op: string, ...shapes: readonly Shape[]): Shape 
     for (const shape of shapes) {
       const own = shape[axis - rank + shape.length] ?? 1;
       if (own !== 1 && size !== 1 && own !== size) {
-        throw new ShapeError({ op, fact: `shapes ${shapes.map(formatShape).join(', ')} do not broadcast`, next: 'Make sizes equal or 1, aligned at the last axis' });
+        throw new ShapeError({
+          op,
+          fact: `shapes ${shapes.map(formatShape).join(', ')} do not broadcast`,
+          next: 'Make sizes equal or 1, aligned at the last axis',
+        });
       }
       if (own !== 1) size = own;
     }

@@ -38,7 +38,8 @@ export type Nhwc = readonly [n: number, h: number, w: number, c: number];
 /** Checks that a shape is NHWC and takes it apart. */
 export function nhwc(op: string, shape: Shape): Nhwc {
   const [n, h, w, c] = shape;
-  if (shape.length !== 4) throw new ShapeError({ op, fact: `expected [n,h,w,c], got ${formatShape(shape)}`, next: 'Reshape to four axes, channels last' });
+  if (shape.length !== 4)
+    throw new ShapeError({ op, fact: `expected [n,h,w,c], got ${formatShape(shape)}`, next: 'Reshape to four axes, channels last' });
   return [n!, h!, w!, c!];
 }
 
@@ -46,7 +47,8 @@ export function nhwc(op: string, shape: Shape): Nhwc {
 export function size2d(op: string, name: string, option: Size2dOption): Size2d {
   const size = typeof option === 'object' ? option : { height: option, width: option };
   for (const n of [size.height, size.width]) {
-    if (!Number.isSafeInteger(n) || n < 1) throw new ShapeError({ op, fact: `${name} ${n} is not a positive integer`, next: `Give a ${name} of at least 1` });
+    if (!Number.isSafeInteger(n) || n < 1)
+      throw new ShapeError({ op, fact: `${name} ${n} is not a positive integer`, next: `Give a ${name} of at least 1` });
   }
   return { height: size.height, width: size.width };
 }
@@ -66,12 +68,22 @@ export function resolveWindow(
   return { window, stride, dilation, padding: resolvePadding(op, options.padding ?? 'valid', input, { window, stride, dilation }) };
 }
 
-function resolvePadding(op: string, option: Padding2dOption, input: Size2d, { window, stride, dilation }: Omit<Window2d, 'padding'>): Padding2d {
+function resolvePadding(
+  op: string,
+  option: Padding2dOption,
+  input: Size2d,
+  { window, stride, dilation }: Omit<Window2d, 'padding'>,
+): Padding2d {
   if (option === 'valid') return { top: 0, bottom: 0, left: 0, right: 0 };
   if (typeof option === 'number') return checkPadding(op, { top: option, bottom: option, left: option, right: option });
-  if (typeof option === 'object') return checkPadding(op, { top: option.top ?? 0, bottom: option.bottom ?? 0, left: option.left ?? 0, right: option.right ?? 0 });
+  if (typeof option === 'object')
+    return checkPadding(op, { top: option.top ?? 0, bottom: option.bottom ?? 0, left: option.left ?? 0, right: option.right ?? 0 });
   if (option !== 'same' && option !== 'same-lower') {
-    throw new ShoalError('ATTRIBUTE', { op, fact: `unknown padding '${String(option)}'`, next: "Use a number, 'valid', 'same', 'same-lower' or { top, bottom, left, right }" });
+    throw new ShoalError('ATTRIBUTE', {
+      op,
+      fact: `unknown padding '${String(option)}'`,
+      next: "Use a number, 'valid', 'same', 'same-lower' or { top, bottom, left, right }",
+    });
   }
   const split = (size: number, k: number, s: number, d: number): readonly [before: number, after: number] => {
     const total = Math.max(0, (Math.ceil(size / s) - 1) * s + windowExtent(k, d) - size);
@@ -85,7 +97,8 @@ function resolvePadding(op: string, option: Padding2dOption, input: Size2d, { wi
 
 function checkPadding(op: string, padding: Padding2d): Padding2d {
   for (const n of Object.values(padding)) {
-    if (!Number.isSafeInteger(n) || n < 0) throw new ShapeError({ op, fact: `padding ${n} is not a non-negative integer`, next: 'Slice the input to remove cells' });
+    if (!Number.isSafeInteger(n) || n < 0)
+      throw new ShapeError({ op, fact: `padding ${n} is not a non-negative integer`, next: 'Slice the input to remove cells' });
   }
   return padding;
 }
@@ -126,7 +139,11 @@ export function windowedSize(op: string, input: Size2d, attributes: Window2d, ce
 export function checkPaddingBelowWindow(op: string, { window, dilation, padding }: Window2d): void {
   const check = (edge: string, cells: number, extent: number): void => {
     if (cells >= extent) {
-      throw new ShapeError({ op, fact: `padding ${cells} (${edge}) is as large as the window ${extent}`, next: 'Use less padding: a window of only padding has no value' });
+      throw new ShapeError({
+        op,
+        fact: `padding ${cells} (${edge}) is as large as the window ${extent}`,
+        next: 'Use less padding: a window of only padding has no value',
+      });
     }
   };
   const [height, width] = [windowExtent(window.height, dilation.height), windowExtent(window.width, dilation.width)];
@@ -139,5 +156,6 @@ export function checkPaddingBelowWindow(op: string, { window, dilation, padding 
 /** @throws ShoalError `ATTRIBUTE` when an options object has a key that is not known */
 export function checkOptions(op: string, options: object, known: readonly string[]): void {
   const extra = Object.keys(options).filter((key) => !known.includes(key));
-  if (extra.length > 0) throw new ShoalError('ATTRIBUTE', { op, fact: `unknown option ${extra.join(', ')}`, next: `Known options: ${known.join(', ')}` });
+  if (extra.length > 0)
+    throw new ShoalError('ATTRIBUTE', { op, fact: `unknown option ${extra.join(', ')}`, next: `Known options: ${known.join(', ')}` });
 }

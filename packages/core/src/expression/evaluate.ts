@@ -75,7 +75,13 @@ export function evaluate(e: Expression, inputs: ArrayLike<number>, coordinates: 
   return evaluator(e)(inputs, coordinates);
 }
 
-function element(e: Expression, results: Float64Array, children: readonly number[], inputs: ArrayLike<number>, coordinates: ArrayLike<number>): number {
+function element(
+  e: Expression,
+  results: Float64Array,
+  children: readonly number[],
+  inputs: ArrayLike<number>,
+  coordinates: ArrayLike<number>,
+): number {
   const a = results[children[0]!]!;
   const b = results[children[1]!]!;
   switch (e.kind) {

@@ -23,10 +23,16 @@ describe('building', () => {
 
 describe('evaluation', () => {
   test('halves round to even', () => {
-    expect([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 2.4999, 1e20].map((v) => e.evaluate(e.round(x), [v], []))).toEqual([-2, -2, -0, 0, 2, 2, 2, 1e20]);
+    expect([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 2.4999, 1e20].map((v) => e.evaluate(e.round(x), [v], []))).toEqual([
+      -2, -2, -0, 0, 2, 2, 2, 1e20,
+    ]);
   });
   test('max and min propagate NaN from both sides', () => {
-    for (const pair of [[NaN, 1], [1, NaN]]) expect([e.max(x, y), e.min(x, y)].map((f) => e.evaluate(f, pair, []))).toEqual([NaN, NaN]);
+    for (const pair of [
+      [NaN, 1],
+      [1, NaN],
+    ])
+      expect([e.max(x, y), e.min(x, y)].map((f) => e.evaluate(f, pair, []))).toEqual([NaN, NaN]);
   });
   test('integers wrap, casts truncate and saturate', () => {
     const [a, b] = [e.operand(0, 'i32'), e.operand(1, 'i32')];

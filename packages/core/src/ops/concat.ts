@@ -17,9 +17,13 @@ export const concatOp: Op<ConcatAttributes> = {
       throw new ShapeError({ op: 'core/concat', fact: `axis ${axis} of a tensor of rank ${shape.length}` });
     }
     for (const other of inputs) {
-      if (other.dtype !== dtype) throw new ShoalError('DTYPE', { op: 'core/concat', fact: `${dtype} and ${other.dtype} do not mix`, next: 'Cast one of them' });
+      if (other.dtype !== dtype)
+        throw new ShoalError('DTYPE', { op: 'core/concat', fact: `${dtype} and ${other.dtype} do not mix`, next: 'Cast one of them' });
       if (other.shape.length !== shape.length || other.shape.some((n, i) => i !== axis && n !== shape[i])) {
-        throw new ShapeError({ op: 'core/concat', fact: `${formatShape(shape)} and ${formatShape(other.shape)} differ beyond axis ${axis}` });
+        throw new ShapeError({
+          op: 'core/concat',
+          fact: `${formatShape(shape)} and ${formatShape(other.shape)} differ beyond axis ${axis}`,
+        });
       }
     }
     return [{ shape: shape.map((n, i) => (i === axis ? inputs.reduce((sum, each) => sum + each.shape[axis]!, 0) : n)), dtype }];

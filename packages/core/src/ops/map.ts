@@ -19,15 +19,26 @@ export const mapOp: Op<MapAttributes> = {
     checkShape('core/map', shape);
     const together = broadcastShapes('core/map', shape, ...inputs.map((input) => input.shape));
     if (!sameShape(together, shape)) {
-      throw new ShapeError({ op: 'core/map', fact: `inputs broadcast to ${formatShape(together)}, not to the given shape ${formatShape(shape)}` });
+      throw new ShapeError({
+        op: 'core/map',
+        fact: `inputs broadcast to ${formatShape(together)}, not to the given shape ${formatShape(shape)}`,
+      });
     }
     if (expression.dtype === 'bool') {
-      throw new ShoalError('DTYPE', { op: 'core/map', fact: 'the expression is a comparison', next: 'Turn it into a number with select(condition, 1, 0)' });
+      throw new ShoalError('DTYPE', {
+        op: 'core/map',
+        fact: 'the expression is a comparison',
+        next: 'Turn it into a number with select(condition, 1, 0)',
+      });
     }
     for (const { expression: x } of e.linearize(expression)) {
       if (x.kind === 'input' && inputs[x.index]?.dtype !== x.dtype) {
         const actual = inputs[x.index]?.dtype ?? 'missing';
-        throw new ShoalError('DTYPE', { op: 'core/map', fact: `input ${x.index} is ${actual} where the expression reads ${x.dtype}`, next: 'Cast it first' });
+        throw new ShoalError('DTYPE', {
+          op: 'core/map',
+          fact: `input ${x.index} is ${actual} where the expression reads ${x.dtype}`,
+          next: 'Cast it first',
+        });
       }
       if (x.kind === 'coordinate' && (x.axis < 0 || x.axis >= shape.length)) {
         throw new ShapeError({ op: 'core/map', fact: `coordinate of axis ${x.axis} in an output of rank ${shape.length}` });
@@ -62,7 +73,8 @@ export function mapExpression(expression: Expression, inputs: readonly Value[], 
   const compact = e.rewrite(expression, (x) => {
     if (x.kind !== 'input') return x;
     const value = inputs[x.index];
-    if (value === undefined) throw new ShoalError('GRAPH', { op: 'core/map', fact: `the expression reads input ${x.index} of ${inputs.length}` });
+    if (value === undefined)
+      throw new ShoalError('GRAPH', { op: 'core/map', fact: `the expression reads input ${x.index} of ${inputs.length}` });
     const known = used.indexOf(value);
     return e.operand(known >= 0 ? known : used.push(value) - 1, x.dtype);
   });
@@ -81,12 +93,12 @@ export function map(inputs: readonly Value[], build: (...operands: readonly Expr
 
 /** Repeats a tensor along axes of size 1 (and new leading axes) up to `shape`. */
 export function broadcastTo(x: Value, shape: Shape): Value {
-  return sameShape(x.shape, shape) ? x : map([x], (a) => a!, shape);
+  return sameShape(x.shape, shape) ? x : map([x], (a) => a, shape);
 }
 
 /** Converts element by element; see `cast` of the expression language for the rounding. */
 export function cast(x: Value, dtype: Dtype): Value {
-  return x.dtype === dtype ? x : map([x], (a) => e.cast(a!, dtype));
+  return x.dtype === dtype ? x : map([x], (a) => e.cast(a, dtype));
 }
 
 /** The adjoint of broadcasting: sums over the axes along which `shape` was repeated. */

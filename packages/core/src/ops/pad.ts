@@ -66,7 +66,11 @@ function extend(x: Value, axis: number, n: number, before: number, after: number
   if (before === 0 && after === 0) return x;
   const most = mode === 'reflect' ? n - 1 : n;
   if (before > most || after > most) {
-    throw new ShapeError({ op: 'core/pad', fact: `${mode} padding ${before}, ${after} of an axis of size ${n}`, next: `Pad by at most ${most}` });
+    throw new ShapeError({
+      op: 'core/pad',
+      fact: `${mode} padding ${before}, ${after} of an axis of size ${n}`,
+      next: `Pad by at most ${most}`,
+    });
   }
   const part = (start: number, size: number): Value =>
     slice(x, { start: x.shape.map((_, i) => (i === axis ? start : 0)), size: x.shape.map((m, i) => (i === axis ? size : m)) });

@@ -25,7 +25,11 @@ export const randomOp: Op<RandomAttributes> = {
     checkShape('core/random', shape);
     checkDtype('core/random', 'the step counter', inputs[0]!.dtype, 'u32');
     if (inputs[0]!.shape.length > 0) {
-      throw new ShapeError({ op: 'core/random', fact: `the step counter has shape ${formatShape(inputs[0]!.shape)}`, next: 'Pass a scalar' });
+      throw new ShapeError({
+        op: 'core/random',
+        fact: `the step counter has shape ${formatShape(inputs[0]!.shape)}`,
+        next: 'Pass a scalar',
+      });
     }
     return [{ shape, dtype: 'u32' }];
   },
@@ -40,5 +44,5 @@ export function randomBits(step: Value, attributes: RandomAttributes): Value {
 
 /** Uniform numbers in [0, 1): the upper 24 bits, so that float32 holds them exactly. */
 export function randomUniform(step: Value, attributes: RandomAttributes): Value {
-  return map([randomBits(step, attributes)], (bits) => e.mul(e.cast(e.shiftRight(bits!, 8), 'f32'), 2 ** -24));
+  return map([randomBits(step, attributes)], (bits) => e.mul(e.cast(e.shiftRight(bits, 8), 'f32'), 2 ** -24));
 }

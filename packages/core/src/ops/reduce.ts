@@ -32,7 +32,8 @@ export const reduceOp: Op<ReduceAttributes> = {
     if (kind !== 'sum' && axes.some((axis) => shape[axis] === 0)) {
       throw new ShapeError({ op: 'core/reduce', fact: `${kind} over an axis of size 0 in ${formatShape(shape)} has no value` });
     }
-    if (kind !== 'sum' && dtype !== 'f32') throw new ShoalError('DTYPE', { op: 'core/reduce', fact: `${kind} needs f32, got ${dtype}`, next: 'Cast it first' });
+    if (kind !== 'sum' && dtype !== 'f32')
+      throw new ShoalError('DTYPE', { op: 'core/reduce', fact: `${kind} needs f32, got ${dtype}`, next: 'Cast it first' });
     return [{ shape: shape.filter((_, axis) => !axes.includes(axis)), dtype }];
   },
   vjp({ inputs: [x], outputs: [y], cotangents: [ct], attributes: { kind, axes } }) {
@@ -40,9 +41,9 @@ export const reduceOp: Op<ReduceAttributes> = {
     const kept = keptShape(x!.shape, axes);
     const spread = reshape(ct, kept);
     if (kind === 'sum') return [broadcastTo(spread, x!.shape)];
-    const wins = map([x!, reshape(y!, kept)], (a, b) => e.select(e.eq(a!, b!), 1, 0));
+    const wins = map([x!, reshape(y!, kept)], (a, b) => e.select(e.eq(a, b), 1, 0));
     const ties = reshape(reduce(wins, { kind: 'sum', axes }), kept);
-    return [map([spread, wins, ties], (g, win, count) => e.div(e.mul(g!, win!), count!))];
+    return [map([spread, wins, ties], (g, win, count) => e.div(e.mul(g, win), count))];
   },
   cost({ inputs, outputs, attributes: { kind } }) {
     const steps = sizeOf(inputs[0]!.shape) - sizeOf(outputs[0]!.shape);
@@ -53,7 +54,9 @@ export const reduceOp: Op<ReduceAttributes> = {
 /** Reduces whole axes; negative axes count from the end, none given means all. `keep` leaves them with size 1. */
 export function reduce(x: Value, options: { kind: ReduceAttributes['kind']; axes?: readonly number[]; keep?: boolean }): Value {
   const rank = x.shape.length;
-  const axes = [...new Set((options.axes ?? x.shape.map((_, axis) => axis)).map((axis) => (axis < 0 ? axis + rank : axis)))].toSorted((a, b) => a - b);
+  const axes = [...new Set((options.axes ?? x.shape.map((_, axis) => axis)).map((axis) => (axis < 0 ? axis + rank : axis)))].toSorted(
+    (a, b) => a - b,
+  );
   const reduced = axes.length === 0 ? x : apply1(reduceOp, [x], { kind: options.kind, axes });
   return options.keep ? reshape(reduced, keptShape(x.shape, axes)) : reduced;
 }

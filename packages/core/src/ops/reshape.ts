@@ -14,7 +14,10 @@ export const reshapeOp: Op<ReshapeAttributes> = {
     checkShape('core/reshape', shape);
     const { shape: from, dtype } = inputs[0]!;
     if (sizeOf(shape) !== sizeOf(from)) {
-      throw new ShapeError({ op: 'core/reshape', fact: `${formatShape(from)} has ${sizeOf(from)} elements, ${formatShape(shape)} has ${sizeOf(shape)}` });
+      throw new ShapeError({
+        op: 'core/reshape',
+        fact: `${formatShape(from)} has ${sizeOf(from)} elements, ${formatShape(shape)} has ${sizeOf(shape)}`,
+      });
     }
     return [{ shape, dtype }];
   },

@@ -18,7 +18,9 @@ export const sliceOp: Op<SliceAttributes> = {
     const { shape, dtype } = inputs[0]!;
     const inside = (axis: number): boolean => {
       const [from, n, step] = [start[axis]!, size[axis]!, stride[axis]!];
-      return [from, n, step].every(Number.isInteger) && from >= 0 && n >= 0 && step >= 1 && (n === 0 || from + (n - 1) * step < shape[axis]!);
+      return (
+        [from, n, step].every(Number.isInteger) && from >= 0 && n >= 0 && step >= 1 && (n === 0 || from + (n - 1) * step < shape[axis]!)
+      );
     };
     if ([start, size, stride].some((list) => list.length !== shape.length) || !shape.every((_, axis) => inside(axis))) {
       throw new ShapeError({

@@ -14,17 +14,28 @@ export const transposeOp: Op<TransposeAttributes> = {
     checkArity('core/transpose', inputs, 1);
     const { shape, dtype } = inputs[0]!;
     if (permutation.length !== shape.length || permutation.toSorted((a, b) => a - b).some((axis, i) => axis !== i)) {
-      throw new ShapeError({ op: 'core/transpose', fact: `[${permutation.join(',')}] is not a permutation of the axes of ${formatShape(shape)}` });
+      throw new ShapeError({
+        op: 'core/transpose',
+        fact: `[${permutation.join(',')}] is not a permutation of the axes of ${formatShape(shape)}`,
+      });
     }
     return [{ shape: permutation.map((axis) => shape[axis]!), dtype }];
   },
   vjp({ cotangents: [ct], attributes: { permutation } }) {
-    return [ct && transpose(ct, permutation.map((_, axis) => permutation.indexOf(axis)))];
+    return [
+      ct &&
+        transpose(
+          ct,
+          permutation.map((_, axis) => permutation.indexOf(axis)),
+        ),
+    ];
   },
   cost: () => ({}),
 };
 
 /** Reorders axes: output axis i is input axis `permutation[i]`. */
 export function transpose(x: Value, permutation: readonly number[]): Value {
-  return permutation.length === x.shape.length && permutation.every((axis, i) => axis === i) ? x : apply1(transposeOp, [x], { permutation });
+  return permutation.length === x.shape.length && permutation.every((axis, i) => axis === i)
+    ? x
+    : apply1(transposeOp, [x], { permutation });
 }

@@ -20,7 +20,8 @@ export function foldScales(program: Program): Program {
     for (const [index, value] of inputs.entries()) {
       const producer = value.node;
       const original = node.inputs[index]!;
-      if (!producer?.op.absorbScale || value !== producer.outputs[0] || uses.get(original) !== 1 || value.shape.length !== shape.length) continue;
+      if (!producer?.op.absorbScale || value !== producer.outputs[0] || uses.get(original) !== 1 || value.shape.length !== shape.length)
+        continue;
       const scale = channelScale(expression, index, inputs, value, updated);
       if (!scale) continue;
       const scaled = absorb(producer, scale);
@@ -37,7 +38,13 @@ function absorb(node: Node, scale: Value): Value {
 }
 
 /** The slope of an expression that is affine in input `index`, as a `[channels]` value; null where it is not such a scale. */
-function channelScale(expression: e.Expression, index: number, inputs: readonly Value[], value: Value, updated: ReadonlySet<Variable>): Value | null {
+function channelScale(
+  expression: e.Expression,
+  index: number,
+  inputs: readonly Value[],
+  value: Value,
+  updated: ReadonlySet<Variable>,
+): Value | null {
   const slope = e.differentiate(expression, index);
   const read = e.inputsRead(slope);
   if (read.size === 0 || read.has(index) || e.usesCoordinates(slope) || branches(expression, index)) return null;
@@ -56,7 +63,11 @@ function branches(expression: e.Expression, index: number): boolean {
   const touches = (x: e.Expression): boolean => (x.kind === 'input' ? x.index === index : e.childrenOf(x).some(touches));
   return e
     .linearize(expression)
-    .some(({ expression: x }) => ((x.kind === 'binary' && (x.op === 'max' || x.op === 'min')) || x.kind === 'compare' || (x.kind === 'unary' && x.op !== 'neg')) && touches(x));
+    .some(
+      ({ expression: x }) =>
+        ((x.kind === 'binary' && (x.op === 'max' || x.op === 'min')) || x.kind === 'compare' || (x.kind === 'unary' && x.op !== 'neg')) &&
+        touches(x),
+    );
 }
 
 function isStatic(value: Value, updated: ReadonlySet<Variable>): boolean {

@@ -1,4 +1,4 @@
-export { attributeKey, expandMissing, foldConstants, shareCommon, stripStopGradients } from './simplify.ts';
+export { attributeKey, expandMissing, foldConstants, lowerKernels, shareCommon, stripStopGradients } from './simplify.ts';
 export { foldScales } from './fold-scale.ts';
 export { fuseMaps } from './fuse-maps.ts';
 export { rewriteProgram } from './rewrite.ts';

@@ -41,10 +41,15 @@ export interface MemoryRequest {
  */
 export function planMemory(request: MemoryRequest): MemoryPlan {
   const { alignment } = request;
-  const lifetimes = lifetimesOf(request).map((lifetime) => ({ ...lifetime, bytes: Math.ceil(request.bytesOf(lifetime.value) / alignment) * alignment }));
+  const lifetimes = lifetimesOf(request).map((lifetime) => ({
+    ...lifetime,
+    bytes: Math.ceil(request.bytesOf(lifetime.value) / alignment) * alignment,
+  }));
   const placed: Placement[] = [];
   for (const lifetime of lifetimes.toSorted((a, b) => b.bytes - a.bytes || a.first - b.first)) {
-    const overlapping = placed.filter((other) => other.first <= lifetime.last && lifetime.first <= other.last).toSorted((a, b) => a.offset - b.offset);
+    const overlapping = placed
+      .filter((other) => other.first <= lifetime.last && lifetime.first <= other.last)
+      .toSorted((a, b) => a.offset - b.offset);
     let offset = 0;
     for (const other of overlapping) {
       if (other.offset - offset >= lifetime.bytes) break;

@@ -65,14 +65,19 @@ export function schedule(program: Program, kernelFor: (node: Node) => Kernel): S
     if (producer) steps.push(makeStep(producer, node, loads.get(producer), uses, stored));
     else if (!absorbed.has(node)) steps.push(makeStep(node, null, loads.get(node), uses, stored));
   }
-  return { ...separateStatic(steps, program), outputs: Object.entries(program.outputs), updates: placeUpdates(program, steps, stored), stored };
+  const separated = separateStatic(steps, program);
+  return { ...separated, outputs: Object.entries(program.outputs), updates: placeUpdates(program, separated.steps, stored), stored };
 }
 
 /** Full-size tensors, per-channel vectors along the last axis, and scalars: what kernels can read beside their own result. */
 function readsAlongside(value: Value, shape: Shape): boolean {
   const size = sizeOf(value.shape);
   const channels = shape[shape.length - 1];
-  return sameShape(value.shape, shape) || size === 1 || (size === channels && value.shape[value.shape.length - 1] === channels && value.shape.length <= shape.length);
+  return (
+    sameShape(value.shape, shape) ||
+    size === 1 ||
+    (size === channels && value.shape[value.shape.length - 1] === channels && value.shape.length <= shape.length)
+  );
 }
 
 function fusible(map: Node, through: Value): boolean {
@@ -87,7 +92,11 @@ function fusible(map: Node, through: Value): boolean {
 }
 
 /** For each kernel that takes an epilogue, the map it takes. */
-function findEpilogues(nodes: readonly Node[], uses: ReadonlyMap<Value, number>, kernelFor: (node: Node) => Kernel): ReadonlyMap<Node, Node> {
+function findEpilogues(
+  nodes: readonly Node[],
+  uses: ReadonlyMap<Value, number>,
+  kernelFor: (node: Node) => Kernel,
+): ReadonlyMap<Node, Node> {
   const found = new Map<Node, Node>();
   for (const map of nodes) {
     if (map.op.name !== mapOp.name) continue;
@@ -126,7 +135,9 @@ function findLoads(
       const map = value.node;
       if (!rules[index] || map?.op.name !== mapOp.name || taken.has(map) || uses.get(value) !== 1 || !fusible(map, value)) return null;
       const { expression } = map.attributes as MapAttributes;
-      const harmless = rules[index] === 'masked' || [...e.inputsRead(expression)].some((i) => map.inputs[i]!.shape.length === value.shape.length && e.preservesZero(expression, i));
+      const harmless =
+        rules[index] === 'masked' ||
+        [...e.inputsRead(expression)].some((i) => map.inputs[i]!.shape.length === value.shape.length && e.preservesZero(expression, i));
       if (map.inputs.length === 0 || !harmless) return null;
       taken.add(map);
       return map;
@@ -136,7 +147,13 @@ function findLoads(
   return found;
 }
 
-function makeStep(node: Node, map: Node | null, loadMaps: readonly (Node | null)[] | undefined, uses: ReadonlyMap<Value, number>, stored: (value: Value) => Value): Step {
+function makeStep(
+  node: Node,
+  map: Node | null,
+  loadMaps: readonly (Node | null)[] | undefined,
+  uses: ReadonlyMap<Value, number>,
+  stored: (value: Value) => Value,
+): Step {
   const loads = node.inputs.map((_, i): FusedExpression | null => {
     const load = loadMaps?.[i];
     return load ? { ...(load.attributes as MapAttributes), values: load.inputs.map(stored) } : null;
@@ -160,7 +177,8 @@ function separateStatic(steps: readonly Step[], program: Program): Pick<Schedule
   const updated = new Set((program.updates ?? []).map(([variable]) => variable));
   const fixed = new Set<Value>();
   const variables = new Set<Variable>();
-  const isFixed = (value: Value): boolean => fixed.has(value) || value.origin.kind === 'constant' || (value instanceof Variable && !updated.has(value));
+  const isFixed = (value: Value): boolean =>
+    fixed.has(value) || value.origin.kind === 'constant' || (value instanceof Variable && !updated.has(value));
   const prelude: Step[] = [];
   const rest: Step[] = [];
   for (const step of steps) {
@@ -177,10 +195,11 @@ function separateStatic(steps: readonly Step[], program: Program): Pick<Schedule
 
 /**
  * A variable may be overwritten in place when nothing later reads its old value, and the step that computes the new one
- * reads each old element no later than it writes it (a map of the same shape), or not at all.
+ * reads each old element no later than it writes it (a map of the same shape), or not at all. What the prelude computes is
+ * copied: it is not computed again in every run.
  */
 function placeUpdates(program: Program, steps: readonly Step[], stored: (value: Value) => Value): Schedule['updates'] {
-  const outputs = new Set(Object.values(program.outputs).map(stored));
+  const kept = new Set(rootsOf(program).map(stored));
   const claimed = new Set<Value>();
   return (program.updates ?? []).map(([variable, target]) => {
     const value = stored(target);
@@ -191,7 +210,7 @@ function placeUpdates(program: Program, steps: readonly Step[], stored: (value: 
       step !== undefined &&
       value === target &&
       !claimed.has(value) &&
-      !outputs.has(variable) &&
+      !kept.has(variable) &&
       (elementwise || !step.reads.includes(variable)) &&
       !steps.slice(at + 1).some((later) => later.reads.includes(variable));
     if (direct) claimed.add(value);

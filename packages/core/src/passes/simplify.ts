@@ -1,5 +1,6 @@
 import * as e from '../expression/index.ts';
 import { constant, type Node, type Value } from '../graph.ts';
+import type { Kernel } from '../kernel.ts';
 import { mapExpression, mapOp, type MapAttributes } from '../ops/map.ts';
 import { fill, fillOp, type FillAttributes } from '../ops/fill.ts';
 import { reshapeOp, reshape, type ReshapeAttributes } from '../ops/reshape.ts';
@@ -16,6 +17,11 @@ export function expandMissing(program: Program, hasKernel: (node: Node) => boole
     return node.op.expand(inputs, node.attributes as never);
   });
   return expanded ? expandMissing(next, hasKernel) : next;
+}
+
+/** Replaces ops by what the backend's kernels make of them. */
+export function lowerKernels(program: Program, kernelFor: (node: Node) => Kernel): Program {
+  return rewriteProgram(program, (node, inputs) => kernelFor(node).lower?.(inputs, node.attributes as never) ?? null);
 }
 
 /** Removes `stopGradient`: it means nothing once gradients are built. */
@@ -73,7 +79,12 @@ function computed(value: Value): Value | null {
   const columns = inputs.map(({ origin, shape }) => (origin.kind === 'constant' && sizeOf(shape) === size ? origin.data : null));
   if (columns.some((column) => column === null)) return null;
   const evaluate = e.evaluator(expression);
-  const data = Array.from({ length: size }, (_, i) => evaluate(columns.map((column) => column![i]!), []));
+  const data = Array.from({ length: size }, (_, i) =>
+    evaluate(
+      columns.map((column) => column![i]!),
+      [],
+    ),
+  );
   return constant(data, value.shape, value.dtype);
 }
 

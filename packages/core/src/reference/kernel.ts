@@ -20,7 +20,11 @@ export interface ReferenceKernel extends Kernel {
   readonly run: (site: ReferenceSite<never>) => void;
 }
 
-export function referenceKernel<A extends object>(op: Op<A>, run: (site: ReferenceSite<A>) => void, supports?: (site: OpSite<A>) => Support): ReferenceKernel {
+export function referenceKernel<A extends object>(
+  op: Op<A>,
+  run: (site: ReferenceSite<A>) => void,
+  supports?: (site: OpSite<A>) => Support,
+): ReferenceKernel {
   return { op, backend: 'reference', run, ...(supports ? { supports } : {}) };
 }
 

@@ -16,7 +16,8 @@ import { stridesOf } from '../tensor.ts';
 import { forEachPosition, referenceKernel, type ReferenceKernel } from './kernel.ts';
 
 /** Element number of a position. */
-const at = (strides: readonly number[], position: readonly number[]): number => strides.reduce((sum, stride, axis) => sum + stride * position[axis]!, 0);
+const at = (strides: readonly number[], position: readonly number[]): number =>
+  strides.reduce((sum, stride, axis) => sum + stride * position[axis]!, 0);
 
 /** Strides of `shape` read as if broadcast to `rank` axes: 0 where the size is 1. */
 function broadcastStrides(shape: readonly number[], rank: number): number[] {
@@ -40,14 +41,18 @@ export const structuralReference = {
     const strides = stridesOf(y!.shape);
     if (kind !== 'sum') y!.data.fill(kind === 'max' ? -Infinity : Infinity);
     forEachPosition(x!.shape, (position, i) => {
-      const o = at(strides, kept.map((axis) => position[axis]!));
+      const o = at(
+        strides,
+        kept.map((axis) => position[axis]!),
+      );
       const [held, value] = [y!.data[o]!, x!.data[i]!];
       y!.data[o] = kind === 'sum' ? held + value : kind === 'max' ? Math.max(held, value) : Math.min(held, value);
     });
   }),
   fillOp: referenceKernel(fillOp, ({ outputs: [y], attributes: { value } }) => void y!.data.fill(value)),
   randomOp: referenceKernel(randomOp, ({ inputs: [step], outputs: [y], attributes: { seed, stream } }) => {
-    for (let i = 0; i < y!.data.length; i++) y!.data[i] = philox4x32([Math.floor(i / 4), 0, step!.data[0]!, 0], [seed >>> 0, stream >>> 0])[i % 4]!;
+    for (let i = 0; i < y!.data.length; i++)
+      y!.data[i] = philox4x32([Math.floor(i / 4), 0, step!.data[0]!, 0], [seed >>> 0, stream >>> 0])[i % 4]!;
   }),
   reshapeOp: referenceKernel(reshapeOp, ({ inputs: [x], outputs: [y] }) => y!.data.set(x!.data)),
   stopGradientOp: referenceKernel(stopGradientOp, ({ inputs: [x], outputs: [y] }) => y!.data.set(x!.data)),
@@ -59,14 +64,25 @@ export const structuralReference = {
   sliceOp: referenceKernel(sliceOp, ({ inputs: [x], outputs: [y], attributes: { start, stride } }) => {
     const strides = stridesOf(x!.shape);
     forEachPosition(y!.shape, (position, i) => {
-      y!.data[i] = x!.data[at(strides, position.map((p, axis) => start[axis]! + p * stride[axis]!))]!;
+      y!.data[i] =
+        x!.data[
+          at(
+            strides,
+            position.map((p, axis) => start[axis]! + p * stride[axis]!),
+          )
+        ]!;
     });
   }),
   padOp: referenceKernel(padOp, ({ inputs: [x], outputs: [y], attributes: { before, interior, value } }) => {
     y!.data.fill(value);
     const strides = stridesOf(y!.shape);
     forEachPosition(x!.shape, (position, i) => {
-      y!.data[at(strides, position.map((p, axis) => before[axis]! + p * (interior[axis]! + 1)))] = x!.data[i]!;
+      y!.data[
+        at(
+          strides,
+          position.map((p, axis) => before[axis]! + p * (interior[axis]! + 1)),
+        )
+      ] = x!.data[i]!;
     });
   }),
   concatOp: referenceKernel(concatOp, ({ inputs, outputs: [y], attributes: { axis } }) => {

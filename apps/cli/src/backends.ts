@@ -1,0 +1,52 @@
+import { createRuntime, type Runtime } from '@shoal/core';
+import { reference } from '@shoal/core/reference';
+import { convReference } from '@shoal/conv/reference';
+import { mathReference } from '@shoal/math/reference';
+import { poolReference } from '@shoal/pool/reference';
+import { residualReference } from '@shoal/residual/reference';
+import { UsageError } from './output.ts';
+
+export interface BackendOptions {
+  readonly threads?: number;
+}
+
+/** How each backend of the command line is opened. Device code is loaded only when it is asked for. */
+const openers = {
+  reference: () => createRuntime(reference(), [convReference, mathReference, poolReference, residualReference]),
+  wasm: async ({ threads }: BackendOptions) => {
+    const [{ wasm }, { convWasm }, { mathWasm }, { poolWasm }, { residualWasm }] = await Promise.all([
+      import('@shoal/backend-wasm'),
+      import('@shoal/conv/wasm'),
+      import('@shoal/math/wasm'),
+      import('@shoal/pool/wasm'),
+      import('@shoal/residual/wasm'),
+    ]);
+    return createRuntime(wasm(threads === undefined ? {} : { threads }), [convWasm, mathWasm, poolWasm, residualWasm]);
+  },
+  webgpu: async () => {
+    const [{ webgpu }, { convWebgpu }, { mathWebgpu }, { poolWebgpu }, { residualWebgpu }] = await Promise.all([
+      import('@shoal/backend-webgpu'),
+      import('@shoal/conv/webgpu'),
+      import('@shoal/math/webgpu'),
+      import('@shoal/pool/webgpu'),
+      import('@shoal/residual/webgpu'),
+    ]);
+    return createRuntime(webgpu(), [convWebgpu, mathWebgpu, poolWebgpu, residualWebgpu]);
+  },
+} satisfies Record<string, (options: BackendOptions) => Promise<Runtime>>;
+
+export type BackendName = keyof typeof openers;
+
+export const backendNames = Object.keys(openers) as readonly BackendName[];
+
+/** `cpu` is the WASM backend. */
+export function backendName(text: string): BackendName {
+  const name = text === 'cpu' ? 'wasm' : text;
+  const known = backendNames.find((each) => each === name);
+  if (!known) throw new UsageError(`unknown backend '${text}'. Known backends: cpu, ${backendNames.join(', ')}`);
+  return known;
+}
+
+export function openRuntime(name: BackendName, options: BackendOptions = {}): Promise<Runtime> {
+  return openers[name](options);
+}

@@ -1,0 +1,82 @@
+import {
+  addCosts,
+  costOf,
+  gradients,
+  input,
+  interfaceOf,
+  rewriteProgram,
+  sizeOf,
+  topological,
+  Variable,
+  leavesOf,
+  type Cost,
+  type Program,
+  type TensorData,
+  type Value,
+} from '@shoal/core';
+
+/** One answer to the question: a small network that makes a feature map smaller. */
+export interface Arm {
+  readonly question: Question;
+  /** Which comparison within the question the arm belongs to: the geometry, or the picture. */
+  readonly group: string;
+  readonly name: string;
+  readonly x: Value;
+  readonly y: Value;
+  /** The windows on the way, for the receptive field; space-to-depth counts as one of its block. */
+  readonly windows: readonly { readonly window: number; readonly stride: number }[];
+  readonly data: () => TensorData;
+}
+
+export type Question = 'one layer' | 'one network';
+export type Phase = 'fwd' | 'bwd';
+
+/** Programs of both phases. Backward reads what forward saved, as training does, and computes none of it again. */
+export interface PhasePrograms {
+  readonly forward: Program;
+  readonly backward: Program;
+  /** Forward, with everything that backward wants to be fed. */
+  readonly saving: Program;
+}
+
+export function parametersOf({ y }: Arm): readonly Variable[] {
+  return leavesOf([y]).filter((leaf) => leaf instanceof Variable);
+}
+
+/** A layer's backward pass gives the gradients to its input and its weights; a stem's input is the picture, which needs none. */
+export function phasePrograms(arm: Arm): PhasePrograms {
+  const wrt = [...(arm.question === 'one layer' ? [arm.x] : []), ...parametersOf(arm)];
+  const found = gradients(arm.y, wrt, { seed: input('dy', arm.y.shape) });
+  const outputs = Object.fromEntries(found.map((gradient, i) => [`gradient${i}`, gradient]));
+  const forward = topological([arm.y]);
+  const saved = new Map(
+    forward.flatMap(({ outputs: values }) => values).map((value, i) => [value, input(`saved${i}`, value.shape, value.dtype)]),
+  );
+  const onForward = new Set(forward);
+  const backward = rewriteProgram({ outputs }, (node) => (onForward.has(node) ? node.outputs.map((value) => saved.get(value)!) : null));
+  const { inputs } = interfaceOf(backward);
+  const saving = Object.fromEntries(
+    [...saved].flatMap(([value, feed]) => ([...inputs.values()].includes(feed) ? [[nameOf(feed), value]] : [])),
+  );
+  return { forward: { outputs: { y: arm.y } }, backward, saving: { outputs: saving } };
+}
+
+const nameOf = (value: Value): string => (value.origin.kind === 'input' ? value.origin.name : '');
+
+export function parameterCount(arm: Arm): number {
+  return parametersOf(arm).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+}
+
+export function programCost(program: Program): Cost {
+  return addCosts(...topological(Object.values(program.outputs)).map(costOf));
+}
+
+/** r grows by (k - 1) times the product of the strides before (Araujo, Norris and Sim, "Computing receptive fields", Distill 2019). */
+export function receptiveField(windows: Arm['windows']): number {
+  let [field, jump] = [1, 1];
+  for (const { window, stride } of windows) {
+    field += (window - 1) * jump;
+    jump *= stride;
+  }
+  return field;
+}

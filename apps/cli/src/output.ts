@@ -1,0 +1,46 @@
+import { writeFile } from 'node:fs/promises';
+import { ShoalError } from '@shoal/core';
+
+/** Where a command writes: what it found to `out`, everything about the finding of it to `log`. */
+export interface Streams {
+  readonly out: (text: string) => void;
+  readonly log: (text: string) => void;
+  /** Whether a person is watching `log`: progress is drawn only then. */
+  readonly interactive: boolean;
+}
+
+/** Wrong usage: the message says what would be right, and the process ends with 2. */
+export class UsageError extends Error {}
+
+/** Exit codes: fine; ran, and the answer is bad; wrong usage. */
+export const exitCode = { fine: 0, bad: 1, usage: 2 } as const;
+
+/** Writes a machine-readable result to a file, or to standard output for `-`. */
+export async function writeJson(target: string, value: unknown, streams: Streams): Promise<void> {
+  const text = `${JSON.stringify(value, null, 1)}\n`;
+  if (target === '-') streams.out(text);
+  else await writeText(target, text);
+}
+
+export async function writeText(path: string, text: string): Promise<void> {
+  try {
+    await writeFile(path, text);
+  } catch (cause) {
+    throw new UsageError(`cannot write ${path}: ${messageOf(cause)}`);
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** A whole number option of at least `least`. */
+export function wholeNumber(option: string, least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < least) throw new UsageError(`${option} ${text} is not a whole number of at least ${least}`);
+    return value;
+  };
+}
+
+export const isExpected = (error: unknown): error is Error => error instanceof UsageError || error instanceof ShoalError;

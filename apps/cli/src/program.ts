@@ -1,0 +1,74 @@
+import { ShoalError } from '@shoal/core';
+import { Command, CommanderError, Option } from 'commander';
+import { backendName, backendNames } from './backends.ts';
+import type { Phase } from './bench/arm.ts';
+import { exitCode, isExpected, UsageError, wholeNumber, type Streams } from './output.ts';
+
+const phases = (text: string): readonly Phase[] =>
+  text.split(',').map((phase) => {
+    if (phase !== 'fwd' && phase !== 'bwd') throw new UsageError(`--phase ${text}: '${phase}' is no phase. Phases: fwd, bwd`);
+    return phase;
+  });
+
+/** Runs one command and returns the exit code. Commands are loaded when they are asked for, so that `--help` is quick. */
+export async function runCommandLine(argv: readonly string[], streams: Streams): Promise<number> {
+  let code: number = exitCode.fine;
+  const program = commands(streams, (result) => (code = result));
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.fine : exitCode.usage;
+    if (!isExpected(error)) throw error;
+    streams.log(`shoal: ${error.message}\n`);
+    const isUsage = error instanceof UsageError || (error instanceof ShoalError && error.code === 'ATTRIBUTE');
+    return isUsage ? exitCode.usage : exitCode.bad;
+  }
+}
+
+function commands(streams: Streams, finish: (code: number) => void): Command {
+  const program = new Command('shoal')
+    .description('Pool or stride? Measure, explain and check the ways a convolutional network can shrink its feature maps.')
+    .exitOverride()
+    .configureOutput({ writeOut: streams.out, writeErr: streams.log })
+    .showHelpAfterError('Run with --help for the options and an example.');
+  const backend = (): Option =>
+    new Option('--backend <name>', `cpu, ${backendNames.join(', ')}`).argParser(backendName).default('wasm' as const, 'cpu');
+
+  command(program, 'bench', 'Every way to halve a feature map, and the stems of real networks on a photograph: counted and timed.')
+    .addOption(backend())
+    .option('--threads <n>', 'threads of the CPU backend', wholeNumber('--threads', 1))
+    .option('--image <file>', 'a PNG or JPEG photograph instead of the one that is shipped')
+    .option('--phase <list>', 'fwd, bwd or both', phases, ['fwd', 'bwd'] as const)
+    .option('--repeat <n>', 'samples of each row', wholeNumber('--repeat', 3), 21)
+    .option('--json <file>', 'write the rows with all samples; - is standard output')
+    .option('--html <file>', 'where the report with plots goes', 'shoal-bench.html')
+    .addHelpText('after', '\nExample:\n  shoal bench --phase fwd --repeat 9 --json rows.json')
+    .action(async (options) => finish(await (await import('./bench/command.ts')).bench(options, streams)));
+
+  command(program, 'explain', 'A 4x4 image and a 2x2 filter: pooling beside stride 2, forward and backward.')
+    .option('--image <values>', '16 numbers, row by row, separated by commas')
+    .option('--filter <values>', '4 numbers, row by row, separated by commas')
+    .option('--html <file>', 'also write one page that works offline')
+    .option('--json <file>', 'write the numbers; - is standard output')
+    .addHelpText('after', '\nExample:\n  shoal explain --image 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 --filter 1,0,0,-1')
+    .action(async (options) => finish(await (await import('./explain/command.ts')).explain(options, streams)));
+
+  command(program, 'doctor', 'Which backends run here, how fast, and why the others do not.')
+    .option('--json <file>', 'write the findings; - is standard output')
+    .addHelpText('after', '\nExample:\n  shoal doctor --json -')
+    .action(async (options) => finish(await (await import('./doctor.ts')).doctor(options, streams)));
+
+  command(program, 'conform', 'Is a backend right? Its conformance table, or a folder of external cases (ONNX, PyTorch, tfjs).')
+    .addOption(backend())
+    .option('--threads <n>', 'threads of the CPU backend', wholeNumber('--threads', 1))
+    .option('--cases <dir>', "a folder of external cases; without it, the project's own table")
+    .option('--json <file>', 'write the result; - is standard output')
+    .addHelpText('after', '\nExample:\n  shoal conform --backend wasm --cases ./peer-cases --json -')
+    .action(async (options) => finish(await (await import('./conform.ts')).conform(options, streams)));
+  return program;
+}
+
+function command(program: Command, name: string, description: string): Command {
+  return program.command(name).description(description).exitOverride().allowExcessArguments(false);
+}

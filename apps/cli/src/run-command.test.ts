@@ -1,0 +1,141 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runCommandLine } from './program.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'shoal-cli-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+interface Run {
+  readonly code: number;
+  readonly out: string;
+  readonly log: string;
+}
+
+async function shoal(...argv: readonly string[]): Promise<Run> {
+  let [out, log] = ['', ''];
+  const code = await runCommandLine(argv, { out: (text) => (out += text), log: (text) => (log += text), interactive: false });
+  return { code, out, log };
+}
+
+/** Parses machine output and holds it against its schema. */
+async function checked(name: string, text: string): Promise<Record<string, unknown>> {
+  const value = JSON.parse(text) as Record<string, unknown>;
+  const schema = JSON.parse(await readFile(fileURLToPath(new URL(`../schemas/${name}.schema.json`, import.meta.url)), 'utf8')) as object;
+  const ajv = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true });
+  ajv.validate(schema, value);
+  expect(ajv.errors ?? []).toEqual([]);
+  return value;
+}
+
+describe('wrong usage ends with 2 and says what would be right', () => {
+  test.each<[string, readonly string[], string]>([
+    ['an unknown option', ['bench', '--bogus'], "error: unknown option '--bogus'"],
+    ['an unknown command', ['benhc'], "error: unknown command 'benhc'"],
+    ['an argument too many', ['doctor', 'now'], 'too many arguments'],
+    ['an unknown backend', ['bench', '--backend', 'gpu'], "shoal: unknown backend 'gpu'. Known backends: cpu, reference, wasm, webgpu"],
+    ['an unknown phase', ['bench', '--phase', 'fwd,sideways'], "shoal: --phase fwd,sideways: 'sideways' is no phase. Phases: fwd, bwd"],
+    ['too few samples', ['bench', '--repeat', '2'], 'shoal: --repeat 2 is not a whole number of at least 3'],
+    ['no threads', ['bench', '--threads', '0'], 'shoal: --threads 0 is not a whole number of at least 1'],
+    ['a missing image', ['bench', '--image', 'no-such.png'], 'shoal: cannot read image no-such.png: ENOENT'],
+    [
+      'numbers that are none',
+      ['explain', '--filter', '1,x,0,0'],
+      'shoal: --filter needs 4 finite numbers separated by commas, got 4: 1,x,0,0',
+    ],
+    ['an empty folder of cases', ['conform', '--backend', 'reference', '--cases', 'no-such-folder'], 'cannot read the folder'],
+  ])('%s', async (_, argv, message) => {
+    const { code, out, log } = await shoal(...argv);
+    expect([code, out]).toEqual([2, '']);
+    expect(log).toContain(message);
+  });
+  test.each(['not an image', '\x89PNG\r\n\x1a\n but cut off', '\xff\xd8\xff\xe0 but cut off'])(
+    'an unreadable image: %j',
+    async (content) => {
+      const file = join(folder, 'broken');
+      await writeFile(file, content, 'latin1');
+      const { code, log } = await shoal('bench', '--image', file);
+      expect(code).toBe(2);
+      expect(log).toMatch(/^shoal: cannot read image .*Give a whole PNG or JPEG file\n$/);
+    },
+  );
+});
+
+test.each(['bench', 'explain', 'doctor', 'conform'])('%s --help has an example and ends with 0', async (command) => {
+  const { code, out } = await shoal(command, '--help');
+  expect(code).toBe(0);
+  expect(out).toContain(`Example:\n  shoal ${command}`);
+});
+
+describe('explain', () => {
+  const image = '1,3,2,0,4,2,1,1,0,1,5,2,2,0,1,3';
+  test('machine output has a schema, and the numbers are right', async () => {
+    const { code, out } = await shoal('explain', '--image', image, '--filter', '-1,0,0,1', '--json', '-');
+    expect(code).toBe(0);
+    const { ways } = (await checked('explain-1', out)) as {
+      ways: { name: string; output: { values: number[] }; imageGradient: { values: number[] } }[];
+    };
+    expect(ways.map(({ output }) => output.values).slice(0, 3)).toEqual([
+      [4, 2, 2, 5],
+      [2.5, 1, 0.75, 2.75],
+      [1, -1, 0, -2],
+    ]);
+    expect(ways[0]!.imageGradient.values).toEqual([0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0]);
+  });
+  test('text and page show the same example', async () => {
+    const page = join(folder, 'explain.html');
+    const { out } = await shoal('explain', '--image', image, '--html', page);
+    expect(out).toContain('max pooling 2x2: keeps the largest of each four');
+    const html = await readFile(page, 'utf8');
+    expect(html).toContain('gradient to the filter');
+    expect(html).not.toMatch(/(?:src|href)="(?!#|data:)/); // nothing is fetched
+  });
+});
+
+test('doctor says what runs, and why the others do not', async () => {
+  const { code, out } = await shoal('doctor', '--json', '-');
+  const { findings } = (await checked('doctor-1', out)) as { findings: { backend: string; runs: boolean; reason?: string }[] };
+  expect(code).toBe(0);
+  expect(findings.filter(({ runs }) => runs).map(({ backend }) => backend)).toEqual(expect.arrayContaining(['reference', 'wasm']));
+  for (const finding of findings) expect(finding.runs || (finding.reason ?? '').length > 10).toBe(true);
+});
+
+test('conform counts what passes and what is skipped', async () => {
+  const { code, out } = await shoal('conform', '--backend', 'wasm', '--threads', '1', '--json', '-');
+  const report = (await checked('conform-1', out)) as { passed: number; failed: number };
+  expect([code, report.failed]).toEqual([0, 0]);
+  expect(report.passed).toBeGreaterThan(500);
+});
+
+test('bench answers the question on the photograph', { timeout: 120_000 }, async () => {
+  const [json, html] = [join(folder, 'bench.json'), join(folder, 'bench.html')];
+  const { code, out, log } = await shoal('bench', '--repeat', '3', '--json', json, '--html', html);
+  expect([code, log]).toEqual([0, expect.stringContaining(`Report with plots: ${html}`)]);
+  const { rows, claims, answer } = (await checked('bench-1', await readFile(json, 'utf8'))) as {
+    rows: { id: string; name: string; phase: string; macs: number; params: number; samplesNs: number[]; receptiveField: number }[];
+    claims: { holds: boolean }[];
+    answer: string[];
+  };
+  const row = (name: string, phase = 'fwd') => rows.find((each) => each.name === name && each.phase === phase)!;
+  expect(rows.length).toBe(2 * (8 + 8 + 5));
+  expect(rows.every(({ samplesNs }) => samplesNs.length === 3)).toBe(true);
+  // The stem of ResNet at 224: the arithmetic of the papers.
+  expect([row('7x7/2').macs, row('7x7/1, max 2x2').macs, row('7x7/2').params]).toEqual([118_013_952, 472_055_808, 9408]);
+  expect([row('7x7/2').receptiveField, row('three 3x3/1').receptiveField, row('three 3x3, first /2 (ResNet-D)').receptiveField]).toEqual([
+    7, 7, 11,
+  ]);
+  expect(claims.map(({ holds }) => holds)).toEqual([true, true, false]);
+  expect(answer.length).toBeLessThanOrEqual(6);
+  for (const id of answer.join(' ').match(/\b[LN]\d+\b/g) ?? []) expect(rows.map((each) => each.id)).toContain(id);
+  expect(out).toContain('Pool or stride?');
+  expect(out).toContain('published, not measured here');
+  const report = await readFile(html, 'utf8');
+  expect(report.match(/<svg/g)?.length).toBe(3);
+  expect(report).not.toMatch(/(?:src|href)="(?!#|data:)/);
+});

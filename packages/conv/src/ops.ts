@@ -1,0 +1,1 @@
+export { conv2dGradientInput, conv2dGradientWeight, conv2dOp } from './conv2d.ts';

@@ -1,0 +1,30 @@
+import { apply1, pad, type Shape, type Value } from '@shoal/core';
+import type { Conv2dAttributes, Conv2dGeometry } from '../geometry.ts';
+import { depthwiseTaps, isDepthwise } from './depthwise.ts';
+import { packWeight, tapConvolution, type TapPlan } from './taps.ts';
+
+/** Output channels of a micro-tile: two vectors of four. */
+const panel = 8;
+
+/** Pads the source, packs the weights, and applies the plan. Packing depends on the weights alone: inference does it once. */
+export function applyPlan(
+  plan: TapPlan,
+  operands: { readonly source: Value; readonly weight: Value; readonly bias?: Value | undefined },
+  geometry: Conv2dGeometry,
+  { groups }: Conv2dAttributes,
+  target: { readonly outputShape: Shape; readonly transposed: boolean },
+): readonly Value[] {
+  const { padding, ...rest } = plan;
+  const { source, weight, bias } = operands;
+  const padded = pad(source, { before: [0, padding.top, padding.left, 0], after: [0, padding.bottom, padding.right, 0] });
+  const pack = {
+    panel,
+    groups,
+    transposed: target.transposed,
+    phases: plan.phases.map(({ weightRows, weightColumns }) => ({ weightRows, weightColumns })),
+  };
+  const attributes = { ...pack, ...rest, weightShape: weight.shape, outputShape: target.outputShape };
+  const extra = bias ? [bias] : [];
+  if (isDepthwise(geometry)) return [apply1(depthwiseTaps, [padded, weight, ...extra], attributes)];
+  return [apply1(tapConvolution, [padded, apply1(packWeight, [weight], pack), ...extra], attributes)];
+}
