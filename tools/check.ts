@@ -11,6 +11,7 @@ const stages: readonly { name: string; command: string; counted?: boolean }[] = 
   { name: 'types and type tests', command: 'tsc -b' },
   { name: 'tests in Node and Chromium', command: 'npx -y pnpm@12 test', counted: true },
   { name: 'packages (publint, attw)', command: 'node tools/check-packages.ts' },
+  { name: 'size of the smallest op', command: 'node tools/count-op.ts' },
 ];
 
 interface Counts {

@@ -58,7 +58,7 @@ export function answerInWords(rows: readonly BenchRow[]): readonly string[] {
   const sentences: string[] = [];
   if (max && conv) {
     sentences.push(
-      `Pooling is the cheaper reduction: at ${group}, conv 3x3/2 (${conv.id}) took ${times(conv, max)} as long ${direction} as max 2x2 (${max.id}), ` +
+      `Pooling is the cheaper reduction: on ${group}, conv 3x3/2 (${conv.id}) took ${times(conv, max)} as long ${direction} as max 2x2 (${max.id}), ` +
         `${formatMs(conv.medianMs)} against ${formatMs(max.medianMs)} ms, for ${formatCount(conv.params)} parameters that it can train.`,
     );
   }

@@ -67,8 +67,14 @@ export function parameterCount(arm: Arm): number {
   return parametersOf(arm).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
+/** Cost of all ops of a program. Outputs that nobody reads, such as winners at inference, are not written and move no bytes. */
 export function programCost(program: Program): Cost {
-  return addCosts(...topological(Object.values(program.outputs)).map(costOf));
+  const roots = Object.values(program.outputs);
+  const nodes = topological(roots);
+  const read = new Set([...roots, ...nodes.flatMap(({ inputs }) => inputs)]);
+  const unwritten = nodes.flatMap(({ outputs }) => outputs.filter((value) => !read.has(value)));
+  const total = addCosts(...nodes.map(costOf));
+  return { ...total, bytes: total.bytes - unwritten.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0) };
 }
 
 /** r grows by (k - 1) times the product of the strides before (Araujo, Norris and Sim, "Computing receptive fields", Distill 2019). */

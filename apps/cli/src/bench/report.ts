@@ -28,7 +28,7 @@ function timesPlot({ rows }: TableGroup): string {
     width: 900,
     height: 60 + 26 * new Set(rows.map((row) => row.name)).size,
     marginLeft: 210,
-    x: { type: 'log', label: 'milliseconds (logarithmic)', grid: true },
+    x: { type: 'log', label: 'milliseconds (logarithmic)', grid: true, tickFormat: String },
     y: { label: null, domain: [...new Set(rows.map((row) => row.name))] },
     color: { domain: ['fwd', 'bwd'], range: ['#0f6ab4', '#c2571a'] },
     marks: [
@@ -86,7 +86,7 @@ ${timesPlot(group)}
 ${table(group)}`,
   )
   .join('\n')}
-${claims.length > 0 ? `<h2>Claims of the discussion</h2><ul>${claims.map(({ claim, found, holds }) => `<li><b>${holds ? 'holds' : 'does not hold'}</b>: ${escape(claim)}. Found: ${linked(found, rows)}</li>`).join('\n')}</ul>` : ''}
+${claims.length > 0 ? `<h2>Claims, checked</h2><ul>${claims.map(({ claim, found, holds }) => `<li><b>${holds ? 'holds' : 'does not hold'}</b>: ${escape(claim)}. Found: ${linked(found, rows)}</li>`).join('\n')}</ul>` : ''}
 <h2>Measured on</h2>
 <dl>${facts.join('\n')}</dl>
 <p class="note">Backward reads what forward saved and computes none of it again. "moved" counts every op's inputs once and outputs once in float32, before fusion.</p>

@@ -1,0 +1,101 @@
+import { ShoalError, type Fusion, type Kernel, type Op, type OpSite, type Support, type TensorType, type Value } from '@shoal/core';
+import type { FunctionBuilder, Local, ModuleBuilder, Operand, V128 } from './encoder/index.ts';
+
+/** What the engine offers to kernels. It decides bits, so it is the same for every program of a runtime. */
+export interface EngineOptions {
+  /** `madd` may fuse (relaxed SIMD is there and `strict` is off). */
+  readonly fma: boolean;
+  /** Results must be equal on every machine: no relaxed instruction, no Winograd, nothing that depends on the processor. */
+  readonly strict: boolean;
+}
+
+/** Where a vector of up to four neighbouring elements lies, in bytes. All tensors are dense and row-major: see `layoutOf`. */
+export interface Place {
+  /** Byte offset of the first element from the start of the tensor. */
+  readonly at: Operand<'i32'>;
+  /** Constant bytes added to `at`. */
+  readonly offset?: number;
+  /** Byte offset of the first element's channel, which is its position along the last axis: fused per-channel vectors are read there. */
+  readonly channel: Operand<'i32'>;
+  /** Constant bytes added to `channel`. */
+  readonly channelOffset?: number;
+}
+
+/** How many of a vector's lanes count. */
+export type Lanes = 1 | 2 | 3 | 4;
+
+/** Memory of a step for the time it runs; its contents are undefined at the start. */
+export interface Scratch {
+  readonly index: number;
+}
+
+/** The body of a stage: one function, called once per tile, with the addresses of the step's tensors. */
+export interface Stage {
+  readonly f: FunctionBuilder;
+  /** Which tile to compute, from 0. */
+  readonly tile: Local<'i32'>;
+  /** Address of input `index`. Inputs that are fused expressions have none: read those with `load`. */
+  readonly input: (index: number) => Local<'i32'>;
+  /** Address of output `index`, which must be wanted. */
+  readonly output: (index: number) => Local<'i32'>;
+  readonly scratch: (scratch: Scratch) => Local<'i32'>;
+  /** Four neighbouring elements of input `index`, computed where it is a fused expression. May read past the end of a tensor: mask what is not yours. */
+  readonly load: (index: number, place: Place) => V128;
+  /** Applies the fused epilogue, if there is one, to four elements of output 0. */
+  readonly epilogue: (result: V128, place: Place) => V128;
+  /** Applies the epilogue and writes the first `lanes` lanes (default 4) to output 0, nothing else. */
+  readonly store: (result: V128, place: Place, lanes?: Lanes) => void;
+}
+
+export interface StageOptions {
+  /** How many tiles the stage has: a function of shapes only, never of threads. Tiles run in any order and at the same time. */
+  readonly tiles: number;
+}
+
+/** One step of a program as a kernel sees it. Steps that agree in everything here share their functions. */
+export interface WasmSite<A extends object = object> {
+  readonly inputs: readonly TensorType[];
+  readonly outputs: readonly TensorType[];
+  readonly attributes: A;
+  /** Whether anybody reads each output; the others have no memory. */
+  readonly wanted: readonly boolean[];
+  /** Whether each input is a fused expression. */
+  readonly fused: readonly boolean[];
+  readonly hasEpilogue: boolean;
+  readonly engine: EngineOptions;
+  /** For helper functions that several stages call: `module.once(key, () => module.function(...))`. */
+  readonly module: ModuleBuilder;
+  /** Asks for memory, before the first stage; `perThread` gives each thread its own. */
+  readonly scratch: (bytes: number, options?: { readonly perThread?: boolean }) => Scratch;
+  /** Adds a stage. All tiles of a stage are done, on every thread, before the next one starts. */
+  readonly stage: (options: StageOptions, body: (stage: Stage) => void) => void;
+}
+
+/** A kernel of this backend: it writes WebAssembly for one step, specialised for its shapes. */
+export interface WasmKernel extends Kernel {
+  readonly backend: 'wasm';
+  readonly emit: (site: WasmSite<never>) => void;
+}
+
+export interface WasmKernelOptions<A extends object> {
+  readonly fusion?: Fusion;
+  readonly supports?: (site: OpSite<A>) => Support;
+  /** Says the same in ops of this backend, such as one that packs weights and one that uses them; null leaves the node as it is. */
+  readonly lower?: (inputs: readonly Value[], attributes: A) => readonly Value[] | null;
+}
+
+/** Makes a kernel for an op. `emit` is called once for every distinct step; it adds stages to the site. */
+export function wasmKernel<A extends object>(op: Op<A>, emit: (site: WasmSite<A>) => void, options: WasmKernelOptions<A> = {}): WasmKernel {
+  return { op, backend: 'wasm', emit, ...options };
+}
+
+/** A kernel for an op that this backend always says in ops of its own: `lower` must not return null. */
+export function loweredKernel<A extends object>(
+  op: Op<A>,
+  lower: (inputs: readonly Value[], attributes: A) => readonly Value[],
+): WasmKernel {
+  const emit = (): never => {
+    throw new ShoalError('KERNEL', { op: op.name, fact: 'reached the backend without being lowered (an internal invariant)' });
+  };
+  return { op, backend: 'wasm', emit, lower };
+}

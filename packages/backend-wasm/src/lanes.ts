@@ -1,0 +1,54 @@
+import type { FunctionBuilder, Local, Operand, V128 } from './encoder/index.ts';
+import type { Lanes, Stage } from './kernel.ts';
+
+/** Bytes of a vector. */
+export const VECTOR_BYTES = 16;
+
+/** Writes exactly the first `lanes` lanes. */
+export function storeLanes(f: FunctionBuilder, address: Operand<'i32'>, value: V128, lanes: Lanes, offset = 0): void {
+  if (lanes === 4) return f.v128.store(address, value, offset, 4);
+  if (lanes === 2) return f.v128.store64Lane(address, value, 0, offset, 4);
+  if (lanes === 1) return f.v128.store32Lane(address, value, 0, offset, 4);
+  const [to, held] = [typeof address === 'number' || address.leaf ? address : f.let(address), f.let(value)];
+  f.v128.store64Lane(to, held, 0, offset, 4);
+  f.v128.store32Lane(to, held, 2, offset + 8, 4);
+}
+
+/**
+ * Walks `count` neighbouring elements, four at a time: `body` writes the code for a whole vector once (inside a loop, where there are several)
+ * and once more for the rest, if `count` is no multiple of four. It is given the byte offset of the vector's first element.
+ */
+export function forLanes(f: FunctionBuilder, count: number, body: (offset: Local<'i32'> | number, lanes: Lanes) => void): void {
+  const whole = Math.floor(count / 4) * VECTOR_BYTES;
+  if (whole === VECTOR_BYTES) body(0, 4);
+  else if (whole > 0) {
+    const offset = f.local.i32();
+    f.for(offset, 0, whole, VECTOR_BYTES, () => body(offset, 4));
+  }
+  const rest = count % 4;
+  if (rest > 0) body(whole, rest as Lanes);
+}
+
+/** A mask with all bits set in the first `lanes` lanes. */
+export function laneMask(f: FunctionBuilder, lanes: Lanes): V128 {
+  const bits = (lane: number): number => (lane < lanes ? -1 : 0);
+  return f.i32x4.const(bits(0), bits(1), bits(2), bits(3));
+}
+
+/** Tiles that give each about `grain` units of work. A function of shapes, never of threads: so are the results. */
+export function tilesFor(units: number, perUnit: number, grain: number): { readonly tiles: number; readonly perTile: number } {
+  const perTile = Math.max(1, Math.floor(grain / Math.max(1, perUnit)));
+  return { tiles: Math.ceil(units / perTile), perTile };
+}
+
+/** Walks a tile's share of `units` things: `perTile` of them one after the other, fewer in the last tile. */
+export function forUnits({ f, tile }: Stage, units: number, perTile: number, body: (unit: Local<'i32'>) => void): void {
+  const unit = f.local.i32();
+  const first = f.let(f.i32.mul(tile, perTile));
+  const last = f.let(f.i32.add(first, perTile));
+  const end = units % perTile === 0 ? last : f.let(f.select(last, f.i32.const(units), f.i32.ltU(last, units)));
+  f.for(unit, first, end, 1, () => body(unit));
+}
+
+/** Work of one elementwise tile, in elements: some ten microseconds. */
+export const ELEMENTWISE_GRAIN = 8192;

@@ -1,0 +1,209 @@
+import type { Variable } from '@shoal/core';
+import {
+  ShoalError,
+  sizeOf,
+  throwIfAborted,
+  type DeviceProgram,
+  type MemoryPlan,
+  type Node,
+  type RunRequest,
+  type RunResult,
+  type Schedule,
+  type StepTime,
+  type TensorData,
+  type Value,
+} from '@shoal/core';
+import { ALIGNMENT, type Allocator } from './allocator.ts';
+import { emitEntry, emitFinish, emitStep, emitSteps, type Copy } from './emit.ts';
+import { ModuleBuilder } from './encoder/index.ts';
+import type { EngineOptions, WasmKernel } from './kernel.ts';
+import { layoutOf } from './layout.ts';
+import { placesOf, planProgram } from './memory.ts';
+import type { Executor, ModuleHandle, RunReport } from './threads/index.ts';
+import { counterBytes } from './tiles.ts';
+
+/** What programs share: the memory, the threads, and where the variables are. */
+export interface Machine {
+  readonly allocator: Allocator;
+  readonly executor: Executor;
+  readonly engine: EngineOptions;
+  readonly relaxed: boolean;
+  readonly shared: boolean;
+  /** A word that a run sets when it has got to its end, on a cache line of its own; the counters of `emitTiles` follow. */
+  readonly control: number;
+  readonly variable: (variable: Variable) => number;
+}
+
+/** Bytes of what {@link Machine.control} points at. */
+export const controlBytes = (threads: number): number => ALIGNMENT + counterBytes(threads);
+
+/** A tensor in memory, as a view that holds until the memory grows. */
+export function viewOf(
+  memory: WebAssembly.Memory,
+  { shape, dtype }: Pick<Value, 'shape' | 'dtype'>,
+  address: number,
+): Float32Array | Int32Array | Uint32Array {
+  const View = dtype === 'f32' ? Float32Array : dtype === 'i32' ? Int32Array : Uint32Array;
+  return new View(memory.buffer, address, sizeOf(shape));
+}
+
+/** Turns a schedule into one WebAssembly module, gives it memory, and loads it on every thread. */
+export async function buildProgram(schedule: Schedule, kernelFor: (node: Node) => WasmKernel, machine: Machine): Promise<DeviceProgram> {
+  const { allocator, executor, engine, shared, relaxed } = machine;
+  const module = new ModuleBuilder({ fma: engine.fma, relaxed, shared });
+  const prelude = emitSteps(schedule.prelude, kernelFor, module, engine);
+  const steps = emitSteps(schedule.steps, kernelFor, module, engine);
+  const memory = planProgram(schedule, steps, prelude, executor.threads);
+  const copied = schedule.updates.filter(({ direct }) => !direct);
+  const targets = new Set<Value>(copied.map(({ variable }) => variable));
+  const saved = copied.filter(({ value }) => targets.has(value));
+
+  const blocks: number[] = [];
+  const block = (bytes: number, what: string): number => {
+    if (bytes === 0) return 0;
+    blocks.push(allocator.allocate(bytes, what));
+    return blocks.at(-1)!;
+  };
+  const release = (): void => blocks.forEach((address) => allocator.free(address));
+  try {
+    const places = placesOf(memory, {
+      arena: block(memory.arena.arenaBytes, 'the arena of a program'),
+      prelude: block(memory.prelude.arenaBytes, 'what a program derives from its variables'),
+      constants: block(memory.constantBytes, 'the constants of a program'),
+      counters: machine.control + ALIGNMENT,
+      variable: machine.variable,
+    });
+    const saves = saved.map(({ variable, value }): Copy => {
+      const { bytes } = layoutOf(variable);
+      return { from: places.addressOf(value), to: block(bytes, `the old value of ${variable.name}`), bytes };
+    });
+    const copies = copied.map((update): Copy => {
+      const from = saves[saved.indexOf(update)]?.to ?? places.addressOf(update.value);
+      return { from, to: places.addressOf(update.variable), bytes: layoutOf(update.variable).bytes };
+    });
+    const directs = new Set(schedule.updates.flatMap(({ value, direct }) => (direct ? [value] : [])));
+    const firstDirect = schedule.steps.findIndex((step) => step.outputs.some((value) => value && directs.has(value)));
+    const abortable = firstDirect < 0 ? steps.length : firstDirect;
+    emitEntry(
+      module,
+      'prelude',
+      prelude.map((step, i) => emitStep(module, `prelude${i}`, step, places)),
+      0,
+    );
+    const functions = steps.map((step, i) => emitStep(module, `step${i}`, step, places));
+    emitEntry(module, 'main', [...functions, emitFinish(module, saves, copies, machine.control)], abortable);
+    const handle = await executor.load(await compile(module.build()));
+    for (const value of memory.constants.keys()) {
+      if (value.origin.kind === 'constant') viewOf(allocator.memory, value, places.addressOf(value)).set(value.origin.data);
+    }
+    return new WasmProgram({ schedule, machine, handle, abortable, release, memory: memory.arena, addressOf: places.addressOf });
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function compile(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    throw new ShoalError('DEVICE', { op: 'backend-wasm', fact: `the engine does not take the generated module: ${text}`, cause });
+  }
+}
+
+interface ProgramParts {
+  readonly schedule: Schedule;
+  readonly machine: Machine;
+  readonly handle: ModuleHandle;
+  /** After how many of the first steps a run may stop: nothing has been written into a variable then. */
+  readonly abortable: number;
+  readonly release: () => void;
+  readonly memory: MemoryPlan;
+  readonly addressOf: (value: Value) => number;
+}
+
+/** How long a run on the caller's thread goes on before it lets events in, in nanoseconds. */
+const SLICE = 8e6;
+
+class WasmProgram implements DeviceProgram {
+  readonly memory: MemoryPlan;
+  readonly #parts: ProgramParts;
+  readonly #updated: ReadonlySet<Value>;
+  #disposed = false;
+
+  constructor(parts: ProgramParts) {
+    this.#parts = parts;
+    this.memory = parts.memory;
+    this.#updated = new Set(parts.schedule.updates.map(({ variable }) => variable));
+  }
+
+  async run({ feeds, fetch, prelude, profile, signal }: RunRequest): Promise<RunResult> {
+    const { schedule, machine } = this.#parts;
+    if (this.#disposed) throw new ShoalError('DISPOSED', { op: 'run', fact: 'the program was disposed', next: 'Compile it again' });
+    for (const [value, data] of feeds) if (this.memory.placements.has(value)) this.#view(value).set(data);
+    // Reads see the old value: variables that this run overwrites are copied out before it.
+    const values = new Map<Value, TensorData>();
+    const collect = (before: boolean): void => {
+      for (const value of fetch) if (this.#updated.has(value) === before) values.set(value, this.#view(value).slice());
+    };
+    collect(true);
+    let nanoseconds = 0;
+    if (prelude && schedule.prelude.length > 0) nanoseconds += (await this.#call('prelude')).nanoseconds;
+    throwIfAborted(signal, 'run');
+    const stepwise = profile || (!machine.shared && signal !== undefined);
+    const times = stepwise ? await this.#stepwise(signal) : null;
+    nanoseconds += times ? times.reduce((sum, step) => sum + step.nanoseconds, 0) : await this.#whole(signal);
+    collect(false);
+    return { values, nanoseconds, ...(profile && times ? { steps: times } : {}) };
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#parts.release();
+    // A runtime that was disposed first has let go of the module already.
+    this.#parts.machine.executor.unload(this.#parts.handle).catch(() => undefined);
+  }
+
+  async #whole(signal: AbortSignal | undefined): Promise<number> {
+    const { nanoseconds } = await this.#call('main', signal);
+    // A signal that fires late stops nothing any more: the run counts.
+    if (this.#control()[0] === 0) throwIfAborted(signal, 'run');
+    return nanoseconds;
+  }
+
+  #call(entry: string, signal?: AbortSignal): Promise<RunReport> {
+    this.#control().fill(0);
+    return this.#parts.machine.executor.run(this.#parts.handle, entry, [], { signal });
+  }
+
+  #control(): Int32Array {
+    const { allocator, executor, control } = this.#parts.machine;
+    return new Int32Array(allocator.memory.buffer, control, controlBytes(executor.threads) / 4);
+  }
+
+  /** One step at a time: to measure each, and on the caller's thread to let a signal in. */
+  async #stepwise(signal: AbortSignal | undefined): Promise<readonly StepTime[]> {
+    const { schedule, abortable } = this.#parts;
+    const times: StepTime[] = [];
+    let slice = 0;
+    for (const [i, { node }] of schedule.steps.entries()) {
+      if (i <= abortable) throwIfAborted(signal, 'run');
+      const { nanoseconds } = await this.#call(`step${i}`);
+      times.push({ op: node.op.name, nanoseconds });
+      slice += nanoseconds;
+      if (slice > SLICE && i + 1 <= abortable) {
+        await new Promise((resolve) => setTimeout(resolve));
+        slice = 0;
+      }
+    }
+    if (schedule.steps.length <= abortable) throwIfAborted(signal, 'run');
+    const { nanoseconds } = await this.#call('finish');
+    return [...times, { op: 'core/update', nanoseconds }];
+  }
+
+  #view(value: Value): Float32Array | Int32Array | Uint32Array {
+    return viewOf(this.#parts.machine.allocator.memory, value, this.#parts.addressOf(value));
+  }
+}

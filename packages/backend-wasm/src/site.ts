@@ -1,0 +1,136 @@
+import { ShoalError, sizeOf, type FusedExpression, type Step, type Value } from '@shoal/core';
+import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder, Operand, V128 } from './encoder/index.ts';
+import type { EngineOptions, Place, Stage, StageOptions, WasmKernel, WasmSite } from './kernel.ts';
+import { storeLanes } from './lanes.ts';
+import { printExpression } from './print.ts';
+
+export interface ScratchRequest {
+  readonly bytes: number;
+  readonly perThread: boolean;
+}
+
+export interface EmittedStage {
+  readonly reference: FunctionReference<Readonly<Record<string, 'i32'>>, undefined>;
+  readonly tiles: number;
+}
+
+/** What a kernel wrote for one kind of step. */
+export interface EmittedSite {
+  readonly stages: readonly EmittedStage[];
+  readonly scratch: readonly ScratchRequest[];
+}
+
+/** The tensors of a step whose addresses its functions take, by parameter name and in their order; scratch follows. */
+export function operandsOf(step: Step): ReadonlyMap<string, Value> {
+  const operands = new Map<string, Value>();
+  const note = (prefix: string, values: readonly (Value | null)[]): void =>
+    values.forEach((value, i) => {
+      if (value) operands.set(`${prefix}${i}`, value);
+    });
+  note('input', step.inputs);
+  step.loads.forEach((load, i) => note(`load${i}_`, load?.values ?? []));
+  note('epilogue', step.epilogue?.values ?? []);
+  note('output', step.outputs);
+  return operands;
+}
+
+export const scratchName = (index: number): string => `scratch${index}`;
+
+/** Lets a kernel write the functions of a step into the module. `name` is unique in the module. */
+export function emitSite(kernel: WasmKernel, step: Step, module: ModuleBuilder, engine: EngineOptions, name: string): EmittedSite {
+  const { node, loads, outputs, epilogue } = step;
+  const stages: EmittedStage[] = [];
+  const scratch: ScratchRequest[] = [];
+  const operands = [...operandsOf(step).keys()];
+  const site: WasmSite<never> = {
+    inputs: node.inputs,
+    outputs: node.outputs,
+    attributes: node.attributes as never,
+    wanted: outputs.map((value) => value !== null),
+    fused: loads.map((load) => load !== null),
+    hasEpilogue: epilogue !== null,
+    engine,
+    module,
+    scratch(bytes, { perThread = false } = {}) {
+      if (stages.length > 0) throw misuse(name, 'asks for scratch after its first stage');
+      return { index: scratch.push({ bytes, perThread }) - 1 };
+    },
+    stage({ tiles }: StageOptions, body) {
+      const names = ['tile', ...operands, ...scratch.map((_, i) => scratchName(i))];
+      const parameters: Record<string, 'i32'> = Object.fromEntries(names.map((each) => [each, 'i32']));
+      const reference = module.function({ name: `${name}.${stages.length}`, parameters }, (f, locals) =>
+        body(stageOf(f, locals, step, name)),
+      );
+      stages.push({ reference, tiles });
+    },
+  };
+  kernel.emit(site);
+  return { stages, scratch };
+}
+
+function misuse(name: string, fact: string): ShoalError {
+  return new ShoalError('KERNEL', { op: name, fact: `its kernel ${fact}` });
+}
+
+function stageOf(f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'>>>, step: Step, name: string): Stage {
+  const pointer = (parameter: string, why = ''): Local<'i32'> => {
+    const local = locals[parameter];
+    if (!local) throw misuse(name, `uses ${parameter}${why}`);
+    return local;
+  };
+  const coordinate = (): never => {
+    throw misuse(name, 'was given a fused expression with coordinates');
+  };
+  const read = (from: Local<'i32'>, { at, offset }: Place): V128 => {
+    const [address, immediate] = addressOf(f, from, at, offset);
+    return f.v128.load(address, immediate, 4);
+  };
+  /** An operand of a fused expression: a scalar, a vector along the channels, or a tensor as large as the whole. */
+  const operand = ({ values, shape }: FusedExpression, index: number, prefix: string, place: Place): V128 => {
+    const size = sizeOf(values[index]!.shape);
+    const from = pointer(`${prefix}${index}`);
+    if (size === 1) return f.v128.load32Splat(from);
+    return read(from, size === sizeOf(shape) ? place : { at: place.channel, offset: place.channelOffset ?? 0, channel: 0 });
+  };
+  const stage: Stage = {
+    f,
+    tile: pointer('tile'),
+    input: (index) => pointer(`input${index}`, ', which is a fused expression or none'),
+    output: (index) => pointer(`output${index}`, ', which nobody wants or none'),
+    scratch: ({ index }) => pointer(scratchName(index), ' of another site'),
+    load(index, place) {
+      const load = step.loads[index];
+      if (!load) return read(stage.input(index), place);
+      const at = pinned(f, place);
+      return printExpression(f, load.expression, { input: (i) => operand(load, i, `load${index}_`, at), coordinate });
+    },
+    epilogue(result, place) {
+      const { epilogue } = step;
+      if (!epilogue) return result;
+      const at = pinned(f, place);
+      return printExpression(f, epilogue.expression, {
+        input: (i) => (i === 0 ? result : operand(epilogue, i, 'epilogue', at)),
+        coordinate,
+      });
+    },
+    store(result, place, lanes = 4) {
+      const at = pinned(f, place);
+      const value = stage.epilogue(result, at);
+      const [address, offset] = addressOf(f, stage.output(0), at.at, at.offset);
+      storeLanes(f, address, value, lanes, offset);
+    },
+  };
+  return stage;
+}
+
+/** Base and immediate of an access. */
+function addressOf(f: FunctionBuilder, pointer: Local<'i32'>, at: Operand<'i32'>, offset = 0): readonly [Operand<'i32'>, number] {
+  const constant = typeof at === 'number' ? at : at.constant;
+  return constant === undefined ? [f.i32.add(pointer, at), offset] : [pointer, constant + offset];
+}
+
+/** The same place, readable many times. */
+function pinned(f: FunctionBuilder, place: Place): Place {
+  const pin = (value: Operand<'i32'>): Operand<'i32'> => (typeof value === 'number' || value.leaf ? value : f.let(value));
+  return { ...place, at: pin(place.at), channel: pin(place.channel) };
+}

@@ -1,0 +1,10 @@
+export { adam, adamW, type AdamOptions } from './adam.ts';
+export { softmaxCrossEntropy, type CrossEntropyOptions } from './cross-entropy.ts';
+export { dropout, type DropoutOptions } from './dropout.ts';
+export * from './elementwise.ts';
+export * from './initialisers.ts';
+export { matmul, matmulOp, matmulSizes, type MatmulAttributes, type MatmulOptions, type MatmulSizes } from './matmul.ts';
+export { mean, sum, type ReductionOptions } from './mean.ts';
+export type { OptimizerOptions, OptimizerStep, Update } from './optimizer.ts';
+export { sgd, type SgdOptions } from './sgd.ts';
+export { logSoftmax, softmax, type SoftmaxOptions } from './softmax.ts';

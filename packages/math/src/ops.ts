@@ -1,0 +1,1 @@
+export { matmulOp } from './matmul.ts';

@@ -1,0 +1,141 @@
+import { ShoalError, type Padding2dOption, type Size2dOption, type Value, type Variable } from '@shoal/core';
+import { conv2d } from '@shoal/conv';
+import { kaimingNormal, matmul, uniform, type Initialiser, type Update } from '@shoal/math';
+import { batchNorm } from '../batch-norm.ts';
+import type { Scope } from './scope.ts';
+
+/** What every block is built in. */
+export interface BlockContext {
+  /** Names and makes the block's variables. */
+  readonly scope: Scope;
+  /** Whether batch norm normalises by the batch and moves its running statistics. */
+  readonly train: boolean;
+}
+
+/** What every block returns. */
+export interface BlockResult {
+  readonly output: Value;
+  /** New running statistics: put them into the training program. Empty in evaluation. */
+  readonly updates: readonly Update[];
+  /** What to differentiate to, in the order it was made. */
+  readonly parameters: readonly Variable[];
+}
+
+export interface ConvLayerOptions {
+  /** Output channels. */
+  readonly channels: number;
+  /** Default 1. */
+  readonly window?: number;
+  /** Default 1. */
+  readonly stride?: Size2dOption;
+  /** Default none. */
+  readonly padding?: Padding2dOption;
+  /** Default 1. */
+  readonly dilation?: number;
+  /** Default 1. */
+  readonly groups?: number;
+  /** Default false. */
+  readonly bias?: boolean;
+  /** Default: Kaiming normal over the fan out (He et al., 2015). */
+  readonly initialiser?: Initialiser;
+}
+
+/**
+ * Builds layers and remembers what they own, so that a block or a network reads from top to bottom:
+ *
+ *     const net = layers({ scope, train });
+ *     const y = relu(net.batchNorm('bn1', net.conv('conv1', x, { channels: 64, window: 7, stride: 2, padding: 3 })));
+ *     const z = net.use(basicBlock(y, { ...net.at('layer1.0'), channels: 64 }));
+ *     return net.result(z);
+ */
+export class Layers {
+  readonly #scope: Scope;
+  readonly #train: boolean;
+  readonly #names = new Set<string>();
+  readonly #updates: Update[] = [];
+  readonly #parameters: Variable[] = [];
+
+  constructor({ scope, train }: BlockContext) {
+    this.#scope = scope;
+    this.#train = train;
+  }
+
+  /** A convolution: parameters `NAME.weight` [window, window, in / groups, channels] and, with a bias, `NAME.bias` [channels]. */
+  conv(name: string, x: Value, options: ConvLayerOptions): Value {
+    const { channels, window = 1, stride, padding, dilation, groups = 1, bias = false } = options;
+    const scope = this.#claim(name);
+    const initialiser = options.initialiser ?? kaimingNormal({ seed: scope.seed, fan: 'out' });
+    const weight = this.#own(scope.parameter('weight', [window, window, x.shape.at(-1)! / groups, channels], initialiser));
+    return conv2d(x, weight, {
+      stride,
+      padding,
+      dilation,
+      groups,
+      bias: bias ? this.#own(scope.parameter('bias', [channels], 0)) : undefined,
+    });
+  }
+
+  /** Batch norm: parameters `NAME.weight` and `NAME.bias`, buffers `NAME.running_mean` and `NAME.running_var`, each [c]. */
+  batchNorm(name: string, x: Value, options: { readonly momentum?: number; readonly epsilon?: number } = {}): Value {
+    const scope = this.#claim(name);
+    const channels = [x.shape.at(-1)!];
+    const state = {
+      gamma: this.#own(scope.parameter('weight', channels, 1)),
+      beta: this.#own(scope.parameter('bias', channels, 0)),
+      mean: scope.buffer('running_mean', channels, 0),
+      variance: scope.buffer('running_var', channels, 1),
+    };
+    const { output, updates } = batchNorm(x, state, { ...options, train: this.#train });
+    this.#updates.push(...updates);
+    return output;
+  }
+
+  /** A fully connected layer on [..., in]: parameters `NAME.weight` [in, units] and `NAME.bias` [units], uniform within 1 / sqrt(in). */
+  dense(name: string, x: Value, options: { readonly units: number }): Value {
+    const scope = this.#claim(name);
+    const inputs = x.shape.at(-1)!;
+    const initialiser = uniform({ seed: scope.seed, bound: 1 / Math.sqrt(inputs) });
+    const weight = this.#own(scope.parameter('weight', [inputs, options.units], initialiser));
+    return matmul(x, weight, { bias: this.#own(scope.parameter('bias', [options.units], initialiser)) });
+  }
+
+  /** The context for a part of this network. */
+  at(name: string): BlockContext {
+    return { scope: this.#claim(name), train: this.#train };
+  }
+
+  /** Takes over what a part owns and gives its output. */
+  use({ output, updates, parameters }: BlockResult): Value {
+    this.#updates.push(...updates);
+    this.#parameters.push(...parameters);
+    return output;
+  }
+
+  /** Everything built so far, around the output. */
+  result(output: Value): BlockResult {
+    return { output, updates: [...this.#updates], parameters: [...this.#parameters] };
+  }
+
+  /** Within one network a name is used once: two layers of equal shape would silently share their weights. */
+  #claim(name: string): Scope {
+    if (this.#names.has(name)) {
+      throw new ShoalError('GRAPH', {
+        op: 'layers',
+        fact: `'${this.#scope.prefix}${name}' is used twice`,
+        next: 'Give each layer its own name',
+      });
+    }
+    this.#names.add(name);
+    return this.#scope.in(name);
+  }
+
+  #own(variable: Variable): Variable {
+    this.#parameters.push(variable);
+    return variable;
+  }
+}
+
+/** Starts a block or a network. */
+export function layers(context: BlockContext): Layers {
+  return new Layers(context);
+}

@@ -1,0 +1,11 @@
+import { createRuntime, wasm } from '@shoal/backend-wasm';
+import { describeCases } from '@shoal/conformance/vitest';
+import { convCases } from '@shoal/conv/cases';
+import { convReference } from '@shoal/conv/reference';
+import { convWasm } from '@shoal/conv/wasm';
+import { reference } from '@shoal/core/reference';
+
+describeCases(convCases, () => createRuntime(wasm({ threads: 1 }), [convWasm]), {
+  backend: 'wasm',
+  makeOracle: () => createRuntime(reference(), [convReference]),
+});
