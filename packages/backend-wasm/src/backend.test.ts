@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import {
   apply1,
   createRuntime,
@@ -58,7 +61,7 @@ describe.each(kinds)('a runtime with %s', (_, options) => {
     const { backend, info } = await runtimeWith(options);
     expect(backend).toBe('wasm');
     expect(info.threads).toBe(options.threads);
-    expect(info.clock).toContain('performance.now');
+    expect(info.clock).toBe(options.threads === 1 ? 'performance.now' : 'wall clock of the workers');
     expect(info.flags['shared']).toBe(options.threads !== 1);
     expect(info.notes).toEqual([]);
   });
@@ -269,4 +272,19 @@ describe('precision', () => {
     const { y } = await (await strict.compile(program)).run({ x: [0, 1, -1, 2] });
     expect([...y!].map((v) => v.toFixed(5))).toEqual(['1.00000', '2.71828', '0.36788', '7.38906']);
   });
+});
+
+test('a script that disposes of everything comes to its end: the process waits for the workers', async () => {
+  const script = `
+    import { createRuntime, input, map } from '@shoal/core';
+    import { wasm } from './src/index.ts';
+    const runtime = await createRuntime(wasm({ threads: 2 }));
+    const executable = await runtime.compile({ outputs: { y: map([input('x', [3])], (a) => a) } });
+    executable.dispose();
+    await runtime.dispose();
+    console.log('the end');`;
+  const args = ['--conditions=@shoal/source', '--input-type=module-typescript', '--eval', script];
+  const cwd = fileURLToPath(new URL('..', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, timeout: 20_000 });
+  expect(stdout).toBe('the end\n');
 });

@@ -56,7 +56,7 @@ async function open(threads: number | undefined, strict: boolean, memoryLimit: n
     backend: 'wasm',
     device: `WebAssembly SIMD${engine.fma ? ' with relaxed multiply-add' : ''}`,
     threads: team.executor.threads,
-    clock: team.shared ? 'performance.now of a worker' : 'performance.now',
+    clock: team.shared ? 'wall clock of the workers' : 'performance.now',
     flags: { fma: engine.fma, fused: engine.fma && features.fusedMadd, strict, shared: team.shared },
     notes,
   };

@@ -67,7 +67,8 @@ export function emitStep(module: ModuleBuilder, name: string, { step, stages, sc
     });
     for (const { reference, tiles } of stages) {
       if (tiles === 0) continue;
-      const stage = module.once('stages', () => ({ next: 0 })).next++;
+      // A stage of one tile neither uses nor clears a bank of counters: it takes no number, so that banks still alternate.
+      const stage = tiles === 1 ? 0 : module.once('stages', () => ({ next: 0 })).next++;
       emitTiles(module, f, { tiles, stage, counters: places.counters }, locals, (tile) => f.call(reference, { ...args, tile }));
       emitBarrier(module, f, locals.threads);
     }

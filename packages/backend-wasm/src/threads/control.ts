@@ -24,6 +24,9 @@ export const control = {
   /** The command: kind, module, entry, number of arguments (i32 words), then the arguments (f64). */
   command: 576,
   arguments: 592,
+  /** 1 once a thread has begun the present run, and when that was (f64, nanoseconds). */
+  begun: 768,
+  begunAt: 776,
 } as const;
 
 export type ControlLayout = typeof control;

@@ -52,9 +52,11 @@ function spawnInNode({ Worker: NodeWorker }: typeof import('node:worker_threads'
   worker.unref();
   return {
     post: (data) => worker.postMessage(data),
-    hold: (alive) => (alive ? worker.ref() : worker.unref()),
+    hold: (alive) => (alive || ending ? worker.ref() : worker.unref()),
     terminate: async () => {
       ending = true;
+      // Whoever waits for the end must not find the process gone before it.
+      worker.ref();
       await worker.terminate();
     },
   };

@@ -110,7 +110,7 @@ class Pool implements Executor {
     return this.#queue(async () => {
       const index = entryIndex(handle, entry, args);
       if (signal?.aborted) return { nanoseconds: 0, aborted: true };
-      for (const word of ['finished', 'trapped', 'abortRequested', 'aborted', 'arrived', 'generation', 'sleepers'] as const)
+      for (const word of ['begun', 'finished', 'trapped', 'abortRequested', 'aborted', 'arrived', 'generation', 'sleepers'] as const)
         this.#words[control[word] / 4] = 0;
       this.#words.set([handle.id, index, args.length], control.command / 4 + 1);
       this.#numbers.set(args, control.arguments / 8);
@@ -179,7 +179,7 @@ class Pool implements Executor {
     });
   }
 
-  /** Starts the run that was prepared; the nanoseconds of its thread 0 once all are done. */
+  /** Starts the run that was prepared; the nanoseconds from the first thread to begin until all are done. */
   #finished(entry: string): Promise<number> {
     return new Promise((resolve, reject) => {
       let done: number | undefined;

@@ -1,1 +1,22 @@
-export {};
+import type { WasmKernel } from '@shoal/backend-wasm';
+import type { KernelsOf } from '@shoal/core';
+import type * as ops from '../ops.ts';
+import { batchNormGradientWasm, batchNormWasm } from './batch-norm.ts';
+import {
+  resampleWasm,
+  upsampleBilinearGradientWasm,
+  upsampleBilinearWasm,
+  upsampleNearestGradientWasm,
+  upsampleNearestWasm,
+} from './resample.ts';
+
+/** Normalisation and resampling on the CPU. Pass it to `createRuntime(wasm(), [residualWasm])`. */
+export const residualWasm = {
+  batchNormOp: batchNormWasm,
+  batchNormGradient: batchNormGradientWasm,
+  upsampleNearestOp: upsampleNearestWasm,
+  upsampleNearestGradient: upsampleNearestGradientWasm,
+  upsampleBilinearOp: upsampleBilinearWasm,
+  upsampleBilinearGradient: upsampleBilinearGradientWasm,
+  resampleOp: resampleWasm,
+} satisfies KernelsOf<typeof ops, WasmKernel> & Record<string, WasmKernel>;

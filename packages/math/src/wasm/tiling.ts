@@ -1,0 +1,41 @@
+/** Rows of a micro-tile that fit the registers: 15 vectors hold 6x2 sums, two vectors of b and a splat with fused multiply-add; without, a product as well. */
+export const largestTile = (fma: boolean): number => (fma ? 6 : 5);
+
+/** Equal pieces of a length, one after the other from `start` on. */
+export interface Pieces {
+  readonly rows: number;
+  readonly count: number;
+  readonly start: number;
+}
+
+/**
+ * Relative time of a micro-tile by its rows: small ones wait for the latency of their chains and repeat the loads of b.
+ */
+const cost = [0, 2.6, 3.1, 3.6, 4.3, 5.1, 6];
+
+/** Cuts `length` rows into as few kinds of pieces as is fast: most of `largest`, and the rest in at most two other sizes. 16 is 6 + 6 + 4. */
+export function cutRows(length: number, largest: number): readonly Pieces[] {
+  const found: { cost: number; pieces: readonly Pieces[] }[] = [];
+  const most = Math.floor(length / largest);
+  for (let count = most; count >= Math.max(0, most - largest); count--) {
+    const rest = length - count * largest;
+    for (let rows = 1; rows < largest; rows++) {
+      const [more, left] = [Math.floor(rest / rows), rest % rows];
+      const parts = [
+        { rows: largest, count },
+        { rows, count: more },
+        { rows: left, count: left > 0 ? 1 : 0 },
+      ];
+      let start = 0;
+      const pieces = parts
+        .filter((part) => part.count > 0)
+        .map((part) => {
+          const piece = { ...part, start };
+          start += part.rows * part.count;
+          return piece;
+        });
+      found.push({ cost: parts.reduce((sum, part) => sum + part.count * cost[part.rows]!, 0), pieces });
+    }
+  }
+  return found.reduce((best, other) => (other.cost < best.cost - 1e-9 ? other : best)).pieces;
+}
