@@ -31,7 +31,13 @@ const openers = {
       import('@shoal/pool/webgpu'),
       import('@shoal/residual/webgpu'),
     ]);
-    return createRuntime(webgpu(), [convWebgpu, mathWebgpu, poolWebgpu, residualWebgpu]);
+    const plugins = [convWebgpu, mathWebgpu, poolWebgpu, residualWebgpu];
+    // Without a GPU, Vulkan on the CPU will do where it is installed: slow, but the same shaders.
+    return createRuntime(webgpu(), plugins).catch((error: unknown) =>
+      createRuntime(webgpu({ software: true }), plugins).catch(() => {
+        throw error;
+      }),
+    );
   },
 } satisfies Record<string, (options: BackendOptions) => Promise<Runtime>>;
 

@@ -1,4 +1,4 @@
-import { evaluateTables, type Result } from '@shoal/conformance';
+import { evaluateTables, matrixMarkdown, supportMatrix, type Result } from '@shoal/conformance';
 import { reportOf, runExternalFiles, type ConformReport } from '@shoal/conformance/external';
 import { readCaseFolder } from '@shoal/conformance/external/node';
 import { convCases } from '@shoal/conv/cases';
@@ -7,9 +7,9 @@ import { coreCases } from '@shoal/core/cases';
 import { mathCases } from '@shoal/math/cases';
 import { poolCases } from '@shoal/pool/cases';
 import { residualCases } from '@shoal/residual/cases';
-import { openRuntime, type BackendName } from './backends.ts';
-import { exitCode, messageOf, UsageError, writeJson, type Streams } from './output.ts';
-import { progressBar } from './progress.ts';
+import { backendNames, openRuntime, type BackendName } from './backends.ts';
+import { exitCode, messageOf, UsageError, writeJson, writeText, type Streams } from './output.ts';
+import { progressBar, type Progress } from './progress.ts';
 import { formatTable } from './table.ts';
 
 export interface ConformOptions {
@@ -17,12 +17,14 @@ export interface ConformOptions {
   readonly threads?: number;
   readonly cases?: string;
   readonly json?: string;
+  readonly matrix?: string;
 }
 
 const tables: readonly CaseTable[] = [...coreCases, ...mathCases, ...convCases, ...poolCases, ...residualCases];
 
 /** Whether a backend is right, case by case. Ends with 1 where a case failed. */
 export async function conform(options: ConformOptions, streams: Streams): Promise<number> {
+  if (options.matrix !== undefined) return writeMatrix(options.matrix, streams);
   const runtime = await openRuntime(options.backend, options);
   const report =
     options.cases === undefined
@@ -32,6 +34,34 @@ export async function conform(options: ConformOptions, streams: Streams): Promis
   if (options.json) await writeJson(options.json, report, streams);
   if (options.json !== '-') streams.out(asText(report));
   return report.failed > 0 ? exitCode.bad : exitCode.fine;
+}
+
+/** Op by backend, for every backend that runs here, as Markdown or JSON by the name of the file. */
+async function writeMatrix(path: string, streams: Streams): Promise<number> {
+  const oracle = await openRuntime('reference');
+  const bar = progressBar(streams, backendNames.length * tables.length);
+  const results: Record<string, readonly Result[]> = {};
+  for (const name of backendNames) {
+    const runtime = await openRuntime(name).catch((reason: unknown) => messageOf(reason));
+    if (typeof runtime === 'string') streams.log(`${name} is left out: ${runtime}\n`);
+    else results[name] = await evaluateAll(runtime, oracle, bar);
+  }
+  bar.stop();
+  await oracle.dispose();
+  const matrix = supportMatrix(tables, results);
+  await writeText(path, path.endsWith('.json') ? `${JSON.stringify(matrix, null, 1)}\n` : matrixMarkdown(matrix));
+  return exitCode.fine;
+}
+
+async function evaluateAll(runtime: Runtime, oracle: Runtime, bar: Progress): Promise<readonly Result[]> {
+  const results: Result[] = [];
+  for (const table of tables) {
+    // WGSL promises nothing about NaN.
+    results.push(...(await evaluateTables([table], runtime, oracle, runtime.backend === 'webgpu' ? { lacks: ['nan'] } : {})));
+    bar.advance(`${runtime.backend} ${table.name}`);
+  }
+  await runtime.dispose();
+  return results;
 }
 
 async function externalReport(folder: string, runtime: Runtime, backend: string, streams: Streams): Promise<ConformReport> {
@@ -51,11 +81,7 @@ async function externalReport(folder: string, runtime: Runtime, backend: string,
 async function ownReport({ backend }: ConformOptions, runtime: Runtime, streams: Streams): Promise<ConformReport> {
   const oracle = await openRuntime('reference');
   const bar = progressBar(streams, tables.length);
-  const results: Result[] = [];
-  for (const table of tables) {
-    results.push(...(await evaluateTables([table], runtime, oracle, backend === 'webgpu' ? { lacks: ['nan'] } : {})));
-    bar.advance(table.name);
-  }
+  const results = await evaluateAll(runtime, oracle, bar);
   bar.stop();
   await oracle.dispose();
   const checked = results.filter(({ skipped }) => skipped !== 'no-gradient');

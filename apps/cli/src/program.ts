@@ -62,6 +62,7 @@ function commands(streams: Streams, finish: (code: number) => void): Command {
   command(program, 'conform', 'Is a backend right? Its conformance table, or a folder of external cases (ONNX, PyTorch, tfjs).')
     .addOption(backend())
     .option('--threads <n>', 'threads of the CPU backend', wholeNumber('--threads', 1))
+    .option('--matrix <file>', 'write op by backend, for every backend that runs here, as .md or .json')
     .option('--cases <dir>', "a folder of external cases; without it, the project's own table")
     .option('--json <file>', 'write the result; - is standard output')
     .addHelpText('after', '\nExample:\n  shoal conform --backend wasm --cases ./peer-cases --json -')
