@@ -1,35 +1,28 @@
 /** Packs every public package as it would be published and checks the tarballs: `publint --strict`, `attw` for ES modules. */
 import { spawnSync } from 'node:child_process';
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { pack } from './pack.ts';
 
 const tarballs = mkdtempSync(join(tmpdir(), 'shoal-pack-'));
-const failures: string[] = [];
+const failures = new Set<string>();
 
-const run = (name: string, command: string, cwd: string): void => {
-  const { status, stdout, stderr } = spawnSync(command, { shell: true, cwd, encoding: 'utf8' });
+const run = (name: string, command: string): void => {
+  const { status, stdout, stderr } = spawnSync(command, { shell: true, encoding: 'utf8' });
   if (status === 0) return;
-  failures.push(name);
+  failures.add(name);
   console.error(`${name}: ${command}\n${stdout}${stderr}`);
 };
 
 try {
-  for (const manifest of globSync('{packages,apps}/*/package.json').toSorted()) {
-    const {
-      name,
-      exports,
-      private: isPrivate,
-    }: { name: string; exports: object; private?: boolean } = JSON.parse(readFileSync(manifest, 'utf8'));
-    if (isPrivate) continue;
-    const tarball = join(tarballs, `${name.replace('/', '-')}.tgz`);
-    run(name, `npx -y pnpm@12 pack --out "${tarball}"`, dirname(manifest));
-    run(name, `publint run "${tarball}" --strict`, '.');
+  for (const { name, path, entries } of pack(tarballs)) {
+    run(name, `publint run "${path}" --strict`);
     // A package without entry points (the command line) has no types to resolve.
-    if (Object.keys(exports).some((path) => path !== './package.json')) run(name, `attw "${tarball}" --profile esm-only`, '.');
-    console.log(`${failures.includes(name) ? 'FAILED' : 'ok    '} ${name}`);
+    if (entries.length > 0) run(name, `attw "${path}" --profile esm-only`);
+    console.log(`${failures.has(name) ? 'FAILED' : 'ok    '} ${name}`);
   }
 } finally {
   rmSync(tarballs, { recursive: true });
 }
-process.exitCode = failures.length === 0 ? 0 : 1;
+process.exitCode = failures.size === 0 ? 0 : 1;

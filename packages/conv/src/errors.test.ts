@@ -138,7 +138,7 @@ describe('conv2d', () => {
     'a bias of another size',
     () => conv2d(x(2, 5, 7, 3), w(3, 3, 3, 4), { bias: input('b', [3]) }),
     'SHAPE',
-    'conv/conv2d: bias is [3] where [4] is needed.',
+    'conv/conv2d: bias is [3] where [4] is needed. Give it that shape.',
   );
   rejects(
     'integer input',
@@ -191,13 +191,13 @@ describe('the ops', () => {
     'an upstream gradient of another shape, to the input',
     () => apply(conv2dGradientInput, [input('dy', [2, 2, 2, 4]), w(3, 2, 3, 4)], { ...attributes, inputShape: [2, 5, 7, 3] }),
     'SHAPE',
-    'conv/conv2d-gradient-input: dy is [2,2,2,4] where [2,2,3,4] is needed.',
+    'conv/conv2d-gradient-input: dy is [2,2,2,4] where [2,2,3,4] is needed. Give it that shape.',
   );
   rejects(
     'an upstream gradient of another shape, to the weight',
     () => apply(conv2dGradientWeight, [x(2, 5, 7, 3), input('dy', [2, 2, 3, 5])], { ...attributes, weightShape: [3, 2, 3, 4] }),
     'SHAPE',
-    'conv/conv2d-gradient-weight: dy is [2,2,3,5] where [2,2,3,4] is needed.',
+    'conv/conv2d-gradient-weight: dy is [2,2,3,5] where [2,2,3,4] is needed. Give it that shape.',
   );
 });
 
@@ -269,7 +269,7 @@ describe('convTranspose2d', () => {
     'a bias of another size',
     () => convTranspose2d(x(2, 5, 7, 4), w(3, 3, 3, 4), { groups: 2, bias: input('b', [3]) }),
     'SHAPE',
-    'conv/conv-transpose2d: bias is [3] where [6] is needed.',
+    'conv/conv-transpose2d: bias is [3] where [6] is needed. Give it that shape.',
   );
   rejects(
     'integer input',

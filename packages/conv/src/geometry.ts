@@ -109,6 +109,10 @@ export function conv2dMultiplyAccumulates(
 export function checkOperand(op: string, name: string, value: TensorType, shape?: Shape): void {
   checkDtype(op, name, value.dtype, 'f32');
   if (shape && !sameShape(value.shape, shape)) {
-    throw new ShapeError({ op, fact: `${name} is ${formatShape(value.shape)} where ${formatShape(shape)} is needed` });
+    throw new ShapeError({
+      op,
+      fact: `${name} is ${formatShape(value.shape)} where ${formatShape(shape)} is needed`,
+      next: 'Give it that shape',
+    });
   }
 }

@@ -61,5 +61,11 @@ export function defined<T>(value: T | undefined | null, what: string): T {
 
 /** Throws `ABORTED` when the caller's signal has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined, op: string): void {
-  if (signal?.aborted) throw new ShoalError('ABORTED', { op, fact: 'the run was aborted by its signal', cause: signal.reason });
+  if (signal?.aborted)
+    throw new ShoalError('ABORTED', {
+      op,
+      fact: 'the run was aborted by its signal',
+      next: 'Variables are as they were: run again when ready',
+      cause: signal.reason,
+    });
 }

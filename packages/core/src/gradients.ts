@@ -17,7 +17,11 @@ import { formatShape, sameShape, sizeOf } from './tensor.ts';
 export function gradients(loss: Value, wrt: readonly Value[], options: { readonly seed?: Value } = {}): readonly Value[] {
   const seed = options.seed ?? defaultSeed(loss);
   if (!sameShape(seed.shape, loss.shape)) {
-    throw new ShapeError({ op: 'gradients', fact: `seed ${formatShape(seed.shape)} does not match the loss ${formatShape(loss.shape)}` });
+    throw new ShapeError({
+      op: 'gradients',
+      fact: `seed ${formatShape(seed.shape)} does not match the loss ${formatShape(loss.shape)}`,
+      next: 'Give it the shape of the loss',
+    });
   }
   for (const value of wrt) {
     if (value.dtype !== 'f32')
@@ -59,7 +63,12 @@ function pullback(
     const arrived = node.outputs.map((output) => cotangents.get(output) ?? null);
     if (!reaching.has(node) || arrived.every((ct) => ct === null)) continue;
     const rule = node.op.vjp as Vjp<object>;
-    if (typeof rule !== 'function') throw new ShoalError('GRADIENT', { op: node.op.name, fact: `has no gradient: ${rule.none}` });
+    if (typeof rule !== 'function')
+      throw new ShoalError('GRADIENT', {
+        op: node.op.name,
+        fact: `has no gradient: ${rule.none}`,
+        next: 'Keep it out of the loss, or put stopGradient before it',
+      });
     const found = rule({ inputs: node.inputs, outputs: node.outputs, cotangents: arrived, attributes: node.attributes });
     node.inputs.forEach((value, i) => {
       const ct = found[i];

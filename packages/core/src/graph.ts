@@ -111,7 +111,11 @@ export function variable(
     const source = typeof initial === 'function' ? initial() : initial;
     if (typeof source === 'number') return data.fill(source);
     if (source.length !== size) {
-      throw new ShoalError('SHAPE', { op: `variable ${name}`, fact: `initial value has ${source.length} elements, the shape ${size}` });
+      throw new ShoalError('SHAPE', {
+        op: `variable ${name}`,
+        fact: `initial value has ${source.length} elements, the shape ${size}`,
+        next: 'Give one number, or one for every element',
+      });
     }
     data.set(source);
     return data;
@@ -124,7 +128,11 @@ export function constant(data: number | ArrayLike<number>, shape: Shape = [], dt
   const size = sizeOf(shape);
   const values = typeof data === 'number' ? Array.from({ length: size }, () => data) : data;
   if (values.length !== size)
-    throw new ShoalError('SHAPE', { op: 'constant', fact: `${values.length} numbers do not fill shape [${shape.join(',')}]` });
+    throw new ShoalError('SHAPE', {
+      op: 'constant',
+      fact: `${values.length} numbers do not fill shape [${shape.join(',')}]`,
+      next: `Give ${size}`,
+    });
   const exact = exactArray(dtype, size);
   exact.set(values);
   return new Value({ shape: [...shape], dtype }, { kind: 'constant', data: exact });

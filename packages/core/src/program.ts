@@ -47,6 +47,7 @@ export function interfaceOf(program: Program): Interface {
       throw new ShapeError({
         op: 'program',
         fact: `update of '${target.name}' is ${value.dtype} ${formatShape(value.shape)}, the variable ${target.dtype} ${formatShape(target.shape)}`,
+        next: 'Update it with a value of its own type',
       });
     }
     updated.add(target);

@@ -72,7 +72,7 @@ describe('bad input', () => {
   });
   test.each<[Record<string, number[]>, string]>([
     [{}, "run: input 'x' was not fed. Feed 3 f32 numbers under that name."],
-    [{ x: [1, 2] }, "run: input 'x' got 2 numbers, its shape [3] has 3."],
+    [{ x: [1, 2] }, "run: input 'x' got 2 numbers, its shape [3] has 3. Feed every element."],
     [{ x: [1, 2, 3], y: [1] }, "run: there is no input 'y'. Inputs: x."],
   ])('feeds %j', async (feeds, message) => {
     const executable = await (await createRuntime(reference())).compile({ outputs: { y: increment(x, 1) } });
@@ -88,7 +88,7 @@ describe('bad input', () => {
       "program: two inputs are named 'x'. Give each input its own name.",
     );
     await expect(runtime.compile({ outputs: {}, updates: [[variable('w', [2]), x]] })).rejects.toThrow(
-      "program: update of 'w' is f32 [3], the variable f32 [2].",
+      "program: update of 'w' is f32 [3], the variable f32 [2]. Update it with a value of its own type.",
     );
   });
   test('an aborted run changes nothing', async () => {

@@ -148,6 +148,7 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
         throw new ShoalError('FEED', {
           op: `write ${variable.name}`,
           fact: `got ${data.length} elements for shape [${variable.shape.join(',')}], which has ${sizeOf(variable.shape)}`,
+          next: 'Write every element',
         });
       }
       await this.#device.write(variable, Array.isArray(data) ? Float64Array.from(data) : (data as TensorData));
@@ -325,6 +326,7 @@ function checkFeeds({ inputs }: Interface, feeds: Feeds): ReadonlyMap<Value, Ten
         throw new ShoalError('FEED', {
           op: 'run',
           fact: `input '${name}' got ${data.length} numbers, its shape [${value.shape.join(',')}] has ${size}`,
+          next: 'Feed every element',
         });
       }
       return [value, Array.isArray(data) ? Float64Array.from(data) : (data as TensorData)];

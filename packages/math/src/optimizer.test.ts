@@ -105,7 +105,7 @@ test.each([
   ],
   [
     () => sgd({ parameters: [variable('p', [2])], gradients: [variable('g', [3])], learningRate: 1 }),
-    "math/sgd: gradient [3] does not fit parameter 'p' [2].",
+    "math/sgd: gradient [3] does not fit parameter 'p' [2]. Pass what gradients(loss, parameters) returns.",
   ],
   [() => sgd({ parameters: [], gradients: [], learningRate: variable('r', [2]) }), 'math/sgd: learning rate of shape [2]. Pass a scalar.'],
   [

@@ -31,7 +31,11 @@ export function checkOptimizer(op: string, { parameters, gradients, learningRate
   parameters.forEach(({ name, shape }, i) => {
     const own = gradients[i]!.shape;
     if (!sameShape(own, shape))
-      throw new ShapeError({ op, fact: `gradient ${formatShape(own)} does not fit parameter '${name}' ${formatShape(shape)}` });
+      throw new ShapeError({
+        op,
+        fact: `gradient ${formatShape(own)} does not fit parameter '${name}' ${formatShape(shape)}`,
+        next: 'Pass what gradients(loss, parameters) returns',
+      });
   });
   if (learningRate instanceof Value && learningRate.shape.length > 0) {
     throw new ShapeError({ op, fact: `learning rate of shape ${formatShape(learningRate.shape)}`, next: 'Pass a scalar' });

@@ -159,7 +159,10 @@ describe('other functions', () => {
       `${op}: x is i32 where f32 is needed. Cast it with cast(value, 'f32').`,
     ]);
     const fewer = tensor([2, 4, 5, 1], 'i32');
-    expect(failure(() => maxUnpool2d(x, fewer, { output: 8 }))).toEqual(['SHAPE', `${op}: winner is [2,4,5,1] where [2,4,5,3] is needed.`]);
+    expect(failure(() => maxUnpool2d(x, fewer, { output: 8 }))).toEqual([
+      'SHAPE',
+      `${op}: winner is [2,4,5,1] where [2,4,5,3] is needed. Give it that shape.`,
+    ]);
     expect(failure(() => maxUnpool2d(x, winner, { output: -8 }))).toEqual([
       'SHAPE',
       `${op}: output -8 is not a positive integer. Give a output of at least 1.`,
@@ -212,7 +215,7 @@ describe('ops given the wrong inputs', () => {
     const op = 'pool/max-gradient';
     expect(failure(() => apply(maxPoolGradient, [x, winner], attributes))).toEqual([
       'SHAPE',
-      `${op}: dy is [2,4,5,3] where [2,2,2,3] is needed.`,
+      `${op}: dy is [2,4,5,3] where [2,2,2,3] is needed. Give it that shape.`,
     ]);
     expect(failure(() => apply(maxPoolGradient, [dy, dy], attributes))).toEqual([
       'DTYPE',
@@ -223,7 +226,7 @@ describe('ops given the wrong inputs', () => {
   test('pool/max-gather', () => {
     expect(failure(() => apply(maxPoolGather, [dy, winner], attributes))).toEqual([
       'SHAPE',
-      'pool/max-gather: x is [2,2,2,3] where [2,4,5,3] is needed.',
+      'pool/max-gather: x is [2,2,2,3] where [2,4,5,3] is needed. Give it that shape.',
     ]);
   });
 
@@ -231,7 +234,7 @@ describe('ops given the wrong inputs', () => {
     const average = { ...attributes, divisor: 'present' } as const;
     expect(failure(() => apply(averagePoolGradient, [x], average))).toEqual([
       'SHAPE',
-      'pool/average-gradient: dy is [2,4,5,3] where [2,2,2,3] is needed.',
+      'pool/average-gradient: dy is [2,4,5,3] where [2,2,2,3] is needed. Give it that shape.',
     ]);
   });
 
@@ -240,11 +243,11 @@ describe('ops given the wrong inputs', () => {
     const [source, other] = [tensor([2, 4, 5, 3], 'i32'), tensor([2, 2, 2, 1], 'i32')];
     expect(failure(() => apply(maxUnpoolGradient, [x, winner, winner], {}))).toEqual([
       'SHAPE',
-      `${op}: source is [2,2,2,3] where [2,4,5,3] is needed.`,
+      `${op}: source is [2,2,2,3] where [2,4,5,3] is needed. Give it that shape.`,
     ]);
     expect(failure(() => apply(maxUnpoolGradient, [x, other, source], {}))).toEqual([
       'SHAPE',
-      `${op}: dy [2,4,5,3] and winner [2,2,2,1] differ in batch or channels.`,
+      `${op}: dy [2,4,5,3] and winner [2,2,2,1] differ in batch or channels. Give what forward had.`,
     ]);
   });
 });

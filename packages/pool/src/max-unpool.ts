@@ -63,6 +63,7 @@ export const maxUnpoolGradient: Op<object> = {
       throw new ShapeError({
         op: 'pool/max-unpool-gradient',
         fact: `dy ${formatShape(dy.shape)} and winner ${formatShape(winner.shape)} differ in batch or channels`,
+        next: 'Give what forward had',
       });
     }
     return [{ shape: winner.shape, dtype: 'f32' }];

@@ -94,7 +94,11 @@ export function pooledShape(op: string, x: TensorType, attributes: PoolAttribute
 export function checkType(op: string, name: string, value: TensorType, shape: Shape, dtype: Dtype): void {
   checkDtype(op, name, value.dtype, dtype);
   if (!sameShape(value.shape, shape)) {
-    throw new ShapeError({ op, fact: `${name} is ${formatShape(value.shape)} where ${formatShape(shape)} is needed` });
+    throw new ShapeError({
+      op,
+      fact: `${name} is ${formatShape(value.shape)} where ${formatShape(shape)} is needed`,
+      next: 'Give it that shape',
+    });
   }
 }
 

@@ -75,7 +75,11 @@ export const upsampleBilinearGradient: Op<UpsampleBilinearGradientAttributes> = 
     const [n, , , c] = checkResampled(gradientName, inputShape, dtype);
     const expected = [n, output.height, output.width, c];
     if (!sameShape(shape, expected))
-      throw new ShapeError({ op: gradientName, fact: `dy is ${formatShape(shape)}, the output ${formatShape(expected)}` });
+      throw new ShapeError({
+        op: gradientName,
+        fact: `dy is ${formatShape(shape)}, the output ${formatShape(expected)}`,
+        next: 'Give it the shape of the output',
+      });
     return [{ shape: inputShape, dtype: 'f32' }];
   },
   vjp: ({ cotangents: [ct], attributes: { output, alignCorners } }) => [ct && apply1(upsampleBilinearOp, [ct], { output, alignCorners })],

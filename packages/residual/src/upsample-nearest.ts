@@ -58,7 +58,11 @@ export const upsampleNearestGradient: Op<UpsampleNearestGradientAttributes> = {
     checkDtype(gradientName, 'dy', dtype, 'f32');
     const expected = resampledShape(gradientName, inputShape, dtype, attributes);
     if (!sameShape(shape, expected))
-      throw new ShapeError({ op: gradientName, fact: `dy is ${formatShape(shape)}, the output ${formatShape(expected)}` });
+      throw new ShapeError({
+        op: gradientName,
+        fact: `dy is ${formatShape(shape)}, the output ${formatShape(expected)}`,
+        next: 'Give it the shape of the output',
+      });
     return [{ shape: inputShape, dtype: 'f32' }];
   },
   vjp: ({ cotangents: [ct], attributes: { output, mode } }) => [ct && apply1(upsampleNearestOp, [ct], { output, mode })],

@@ -15,6 +15,7 @@ const tables: readonly CaseTable[] = [
         name: 'NaN',
         inputs: [{ shape: [1], data: [NaN] }],
         build: (x) => map([x], (a) => e.mul(a, a)),
+        expect: [[NaN]],
         needs: 'nan',
         gradient: { none: 'NaN has no slope' },
       },

@@ -9,7 +9,10 @@ export interface Kernels {
 }
 
 /** Runs programs on the reference and on the CPU backend with one thread and with three, for a test file. */
-export function agreement({ wasm: kernels, reference: definitions }: Kernels): (program: Program, feeds: Feeds, tolerance?: number) => Promise<void> {
+export function agreement({
+  wasm: kernels,
+  reference: definitions,
+}: Kernels): (program: Program, feeds: Feeds, tolerance?: number) => Promise<void> {
   let runtimes: readonly Runtime[] = [];
   beforeAll(async () => {
     const [one, three] = [wasm({ threads: 1 }), wasm({ threads: 3 })];
@@ -29,7 +32,10 @@ export function agreement({ wasm: kernels, reference: definitions }: Kernels): (
     const [exact, one, three] = results;
     for (const [name, expected] of Object.entries(exact!)) {
       expect(bits(three![name]!), `${name}: threads`).toEqual(bits(one![name]!));
-      const allowed = expected instanceof Float64Array ? tolerance * expected.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 1) : 0;
+      const allowed =
+        expected instanceof Float64Array
+          ? tolerance * expected.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 1)
+          : 0;
       const off = [...expected].findIndex((x, i) => !(Object.is(x, one![name]![i]) || Math.abs(x - one![name]![i]!) <= allowed));
       expect(off, `${name}[${off}] is ${one![name]![off]}, expected ${expected[off]} within ${allowed}`).toBe(-1);
     }

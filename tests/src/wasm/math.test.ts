@@ -43,17 +43,35 @@ describe.each(products)('%ix%i times %i columns', (m, k, n) => {
 });
 
 const batches: readonly (readonly [a: Shape, b: Shape])[] = [
-  [[5, 9, 20], [5, 20, 11]],
-  [[3, 1, 2, 7], [4, 7, 9]],
-  [[2, 9, 6], [6, 13]],
-  [[9, 6], [3, 2, 6, 13]],
-  [[2, 3, 1, 12], [3, 12, 1]],
+  [
+    [5, 9, 20],
+    [5, 20, 11],
+  ],
+  [
+    [3, 1, 2, 7],
+    [4, 7, 9],
+  ],
+  [
+    [2, 9, 6],
+    [6, 13],
+  ],
+  [
+    [9, 6],
+    [3, 2, 6, 13],
+  ],
+  [
+    [2, 3, 1, 12],
+    [3, 12, 1],
+  ],
 ];
 
 test.each(batches)('batches %j and %j', async (left, right) => {
   const [a, b] = [input('a', left), input('b', right)];
   const y = matmul(a, b);
-  await agree({ outputs: withGradients(y, input('seed', y.shape), { a, b }) }, { a: noise(sizeOf(left), 2), b: noise(sizeOf(right), 3), seed: noise(sizeOf(y.shape), 5) });
+  await agree(
+    { outputs: withGradients(y, input('seed', y.shape), { a, b }) },
+    { a: noise(sizeOf(left), 2), b: noise(sizeOf(right), 3), seed: noise(sizeOf(y.shape), 5) },
+  );
 });
 
 test('nothing to add up gives 0', async () => {

@@ -12,7 +12,11 @@ const windows: readonly (readonly [name: string, shape: Shape, options: PoolOpti
   ['stem, three channels', [1, 57, 41, 3], { window: 3, stride: 2, padding: 1 }],
   ['stem, many channels', [1, 56, 40, 64], { window: 3, stride: 2, padding: 1 }],
   ['every cell, five channels', [3, 14, 19, 5], { window: 3, stride: 1, padding: 1 }],
-  ['unequal sides and paddings', [1, 23, 31, 7], { window: { height: 4, width: 3 }, stride: { height: 3, width: 2 }, padding: { top: 3, bottom: 0, left: 1, right: 2 } }],
+  [
+    'unequal sides and paddings',
+    [1, 23, 31, 7],
+    { window: { height: 4, width: 3 }, stride: { height: 3, width: 2 }, padding: { top: 3, bottom: 0, left: 1, right: 2 } },
+  ],
   ['ceil mode', [2, 12, 13, 10], { window: 3, stride: 2, ceilMode: true }],
   ['dilation', [1, 20, 26, 6], { window: 3, stride: 2, dilation: { height: 2, width: 3 }, padding: 2 }],
   ['gaps between windows', [1, 21, 30, 4], { window: 2, stride: 4 }],
@@ -33,7 +37,15 @@ describe.each(windows)('%s', (_, shape, options) => {
   });
 
   test('maximum alone, after and before other work', async () => {
-    const y = map([maxPool2d(map([x], (a) => e.sub(a, 0.25)), options)], (a) => e.max(a, 0));
+    const y = map(
+      [
+        maxPool2d(
+          map([x], (a) => e.sub(a, 0.25)),
+          options,
+        ),
+      ],
+      (a) => e.max(a, 0),
+    );
     await agree({ outputs: { y } }, { x: noise(sizeOf(shape)) });
   });
 
@@ -52,7 +64,19 @@ describe.each(windows)('%s', (_, shape, options) => {
     const odd = [NaN, Infinity, -Infinity, -0];
     for (let i = 3, n = 0; i < data.length; i += 11 + (n % 5), n++) data[i] = odd[n % odd.length]!;
     const { output, winner } = maxPool2dWithWinner(x, options);
-    await agree({ outputs: { output, winner, alone: maxPool2d(map([x], (a) => e.mul(a, 2)), options) } }, { x: data });
+    await agree(
+      {
+        outputs: {
+          output,
+          winner,
+          alone: maxPool2d(
+            map([x], (a) => e.mul(a, 2)),
+            options,
+          ),
+        },
+      },
+      { x: data },
+    );
   });
 });
 

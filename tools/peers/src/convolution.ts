@@ -61,11 +61,14 @@ for (const { channels, size } of layers) {
   }
   const ratios = shoal.map((time, i) => time / tfjs[i]!);
   const flop = 2 * size * size * channels * channels * 9;
-  const rate = (times: readonly number[]): string => `${median([...times]).toFixed(2)} ms (${(flop / median([...times]) / 1e6).toFixed(1)} GFLOP/s)`;
+  const rate = (times: readonly number[]): string =>
+    `${median([...times]).toFixed(2)} ms (${(flop / median([...times]) / 1e6).toFixed(1)} GFLOP/s)`;
   console.log(
     `3x3, ${channels} channels at ${size}x${size}: Shoal ${rate(shoal)}, tfjs-wasm ${rate(tfjs)}, ` +
       `ratio median ${median(ratios).toFixed(2)}, quartiles ${quantile(ratios, 0.25).toFixed(2)} .. ${quantile(ratios, 0.75).toFixed(2)}, largest difference ${difference.toExponential(1)}`,
   );
 }
-console.log(`Node ${process.versions.node}, V8 ${process.versions.v8}, ${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, one thread each, ${samples} samples`);
+console.log(
+  `Node ${process.versions.node}, V8 ${process.versions.v8}, ${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, one thread each, ${samples} samples`,
+);
 await runtime.dispose();

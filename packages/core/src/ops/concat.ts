@@ -14,7 +14,11 @@ export const concatOp: Op<ConcatAttributes> = {
     checkArity('core/concat', inputs, 1, Infinity);
     const { shape, dtype } = inputs[0]!;
     if (!Number.isInteger(axis) || axis < 0 || axis >= shape.length) {
-      throw new ShapeError({ op: 'core/concat', fact: `axis ${axis} of a tensor of rank ${shape.length}` });
+      throw new ShapeError({
+        op: 'core/concat',
+        fact: `axis ${axis} of a tensor of rank ${shape.length}`,
+        next: 'Join along an axis that is there',
+      });
     }
     for (const other of inputs) {
       if (other.dtype !== dtype)
@@ -23,6 +27,7 @@ export const concatOp: Op<ConcatAttributes> = {
         throw new ShapeError({
           op: 'core/concat',
           fact: `${formatShape(shape)} and ${formatShape(other.shape)} differ beyond axis ${axis}`,
+          next: 'Make all other sizes equal',
         });
       }
     }

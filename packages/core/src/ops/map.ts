@@ -22,6 +22,7 @@ export const mapOp: Op<MapAttributes> = {
       throw new ShapeError({
         op: 'core/map',
         fact: `inputs broadcast to ${formatShape(together)}, not to the given shape ${formatShape(shape)}`,
+        next: 'Give a shape that every input broadcasts to',
       });
     }
     if (expression.dtype === 'bool') {

@@ -161,7 +161,7 @@ describe('bad input', () => {
       'SHAPE',
       'core/map: shapes [2,3], [4] do not broadcast. Make sizes equal or 1, aligned at the last axis.',
     ],
-    [() => reshape(x, [4]), 'SHAPE', 'core/reshape: [2,3] has 6 elements, [4] has 4.'],
+    [() => reshape(x, [4]), 'SHAPE', 'core/reshape: [2,3] has 6 elements, [4] has 4. Keep the number of elements.'],
     [
       () => input('z', [2, Infinity]),
       'SHAPE',
@@ -172,14 +172,22 @@ describe('bad input', () => {
       'SHAPE',
       'core/slice: start [0,2], size [2,2], stride [1,1] is not inside [2,3]. Keep start + (size - 1) * stride below each size.',
     ],
-    [() => transpose(x, [0, 0]), 'SHAPE', 'core/transpose: [0,0] is not a permutation of the axes of [2,3].'],
-    [() => concat([x, input('y', [2, 3, 1])], 0), 'SHAPE', 'core/concat: [2,3] and [2,3,1] differ beyond axis 0.'],
+    [() => transpose(x, [0, 0]), 'SHAPE', 'core/transpose: [0,0] is not a permutation of the axes of [2,3]. Give each of 0 to 1 once.'],
+    [
+      () => concat([x, input('y', [2, 3, 1])], 0),
+      'SHAPE',
+      'core/concat: [2,3] and [2,3,1] differ beyond axis 0. Make all other sizes equal.',
+    ],
     [
       () => pad(x, { before: [0, 3], after: [0, 0], mode: 'reflect' }),
       'SHAPE',
       'core/pad: reflect padding 3, 0 of an axis of size 3. Pad by at most 2.',
     ],
-    [() => reduce(input('y', [2, 0]), { kind: 'max' }), 'SHAPE', 'core/reduce: max over an axis of size 0 in [2,0] has no value.'],
+    [
+      () => reduce(input('y', [2, 0]), { kind: 'max' }),
+      'SHAPE',
+      'core/reduce: max over an axis of size 0 in [2,0] has no value. Give at least one element.',
+    ],
     [() => gradients(x, [x]), 'SHAPE', 'gradients: the loss is f32 [2,3], not one f32 number. Reduce it first, or pass a seed.'],
     [
       () => randomBits(constant(0), { stream: 0, seed: 0, shape: [1] }),

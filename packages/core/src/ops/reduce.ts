@@ -26,11 +26,19 @@ export const reduceOp: Op<ReduceAttributes> = {
     const { shape, dtype } = inputs[0]!;
     axes.forEach((axis, i) => {
       if (!Number.isInteger(axis) || axis < 0 || axis >= shape.length || (i > 0 && axis <= axes[i - 1]!)) {
-        throw new ShapeError({ op: 'core/reduce', fact: `axes [${axes.join(',')}] are not ascending axes of ${formatShape(shape)}` });
+        throw new ShapeError({
+          op: 'core/reduce',
+          fact: `axes [${axes.join(',')}] are not ascending axes of ${formatShape(shape)}`,
+          next: 'Give each axis once, in order',
+        });
       }
     });
     if (kind !== 'sum' && axes.some((axis) => shape[axis] === 0)) {
-      throw new ShapeError({ op: 'core/reduce', fact: `${kind} over an axis of size 0 in ${formatShape(shape)} has no value` });
+      throw new ShapeError({
+        op: 'core/reduce',
+        fact: `${kind} over an axis of size 0 in ${formatShape(shape)} has no value`,
+        next: 'Give at least one element',
+      });
     }
     if (kind !== 'sum' && dtype !== 'f32')
       throw new ShoalError('DTYPE', { op: 'core/reduce', fact: `${kind} needs f32, got ${dtype}`, next: 'Cast it first' });

@@ -17,6 +17,7 @@ export const reshapeOp: Op<ReshapeAttributes> = {
       throw new ShapeError({
         op: 'core/reshape',
         fact: `${formatShape(from)} has ${sizeOf(from)} elements, ${formatShape(shape)} has ${sizeOf(shape)}`,
+        next: 'Keep the number of elements',
       });
     }
     return [{ shape, dtype }];

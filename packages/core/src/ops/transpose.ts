@@ -17,6 +17,7 @@ export const transposeOp: Op<TransposeAttributes> = {
       throw new ShapeError({
         op: 'core/transpose',
         fact: `[${permutation.join(',')}] is not a permutation of the axes of ${formatShape(shape)}`,
+        next: `Give each of 0 to ${shape.length - 1} once`,
       });
     }
     return [{ shape: permutation.map((axis) => shape[axis]!), dtype }];

@@ -27,7 +27,8 @@ export const packedProductOp: Op<PackedAttributes> = {
 const vectorsOf = [0, 8, 4, 3, 2];
 
 /** Few rows use each number of b few times: packing it would cost more than the product. */
-const usesDots = ({ m }: MatmulSizes, { transposeA, transposeB }: MatmulAttributes): boolean => transposeB && (m === 1 || (m === 2 && !transposeA));
+const usesDots = ({ m }: MatmulSizes, { transposeA, transposeB }: MatmulAttributes): boolean =>
+  transposeB && (m === 1 || (m === 2 && !transposeA));
 const usesRows = ({ m }: MatmulSizes, { transposeB }: MatmulAttributes): boolean => !transposeB && m < vectorsOf.length;
 
 function lower([a, b]: readonly Value[], attributes: MatmulAttributes): readonly Value[] | null {

@@ -65,7 +65,9 @@ function emitTransposed(f: FunctionBuilder, { matrix, first, target }: Place, k:
   const { i32, v128 } = f;
   const block = (lane: number, rows: number, from: readonly Local<'i32'>[], at: Local<'i32'>, to: Local<'i32'>): void => {
     const read = [0, 1, 2, 3].map((i) => f.let(v128.load(i32.add(from[lane + i]!, at), 0, 4)));
-    transpose(f, read).slice(0, rows).forEach((column, row) => v128.store(to, column, (row * panel + lane) * 4));
+    transpose(f, read)
+      .slice(0, rows)
+      .forEach((column, row) => v128.store(to, column, (row * panel + lane) * 4));
   };
   const from = Array.from({ length: panel }, (_, lane) => {
     const column = f.let(i32.add(first, lane));

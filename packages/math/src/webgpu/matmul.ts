@@ -5,7 +5,11 @@ import { matmulOp, matmulSizes } from '../matmul.ts';
 export const matmul = wgslKernel(matmulOp, {
   fusion: { epilogue: true },
   emit(site) {
-    const { inputs: [a, b], outputs: [y], attributes } = site;
+    const {
+      inputs: [a, b],
+      outputs: [y],
+      attributes,
+    } = site;
     const { batch, m, k, n } = matmulSizes(a!, b!, attributes);
     const matrix = (shape: readonly number[], size: number): string => `(${broadcastIndex('batch', shape.slice(0, -2), batch)}) * ${size}`;
     const left = attributes.transposeA ? `k * ${m} + row` : `row * ${k} + k`;

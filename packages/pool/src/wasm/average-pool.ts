@@ -18,7 +18,9 @@ export const averagePoolWasm = wasmKernel(
       const { stage, plane, top, left, to, channel, lanes, inside } = spot;
       const { f } = stage;
       const sum = sumOf(spot, !inside && isUnrolled(site, plane));
-      const mean = inside ? divide(f, sum, countAt(f, plane, { row: top, column: left }, divisor)) : divide(f, sum, fullCount(plane, divisor));
+      const mean = inside
+        ? divide(f, sum, countAt(f, plane, { row: top, column: left }, divisor))
+        : divide(f, sum, fullCount(plane, divisor));
       stage.store(mean, { at: to, channel }, lanes);
     });
   },

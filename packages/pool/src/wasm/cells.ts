@@ -39,7 +39,11 @@ export interface Window {
  * windows along an axis are all alike. Cell x is read by the windows o = q - t with q = floor((x + before) / stride), t = 0, 1, ... while tap
  * i = r + t * stride, r the remainder, is in the window: cells of one remainder are alike, and get code of their own.
  */
-export function emitCells<A extends PoolGradientAttributes>(site: WasmSite<A>, whole: (axis: Axis) => Range, visit: (cell: Cell) => void): void {
+export function emitCells<A extends PoolGradientAttributes>(
+  site: WasmSite<A>,
+  whole: (axis: Axis) => Range,
+  visit: (cell: Cell) => void,
+): void {
   const { attributes, inputs, outputs } = site;
   const plane = planeOf(outputs[0]!.shape, inputs[0]!.shape, attributes);
   const { batch, channels, rows, columns } = plane;
@@ -138,7 +142,13 @@ function windowsOf(f: FunctionBuilder, { window, dilation, stride, outputs }: Ax
 }
 
 /** Those of them that have a tap at the position. */
-function forRange(f: FunctionBuilder, { dilation, stride }: Axis, { from, to }: Range<Local<'i32'>>, position: Local<'i32'>, body: (window: Local<'i32'>) => void): void {
+function forRange(
+  f: FunctionBuilder,
+  { dilation, stride }: Axis,
+  { from, to }: Range<Local<'i32'>>,
+  position: Local<'i32'>,
+  body: (window: Local<'i32'>) => void,
+): void {
   const window = f.local.i32();
   f.for(window, from, to, 1, () => {
     if (dilation === 1) return body(window);

@@ -55,7 +55,12 @@ export const maxUnpoolWasm = wasmKernel(maxUnpool, ({ inputs, attributes: { outp
     const rest = channels % line;
     if (rest === 0) part(line);
     else if (parts === 1) part(rest);
-    else f.if(i32.eq(i32.remU(tile, parts), parts - 1), () => part(rest), () => part(line));
+    else
+      f.if(
+        i32.eq(i32.remU(tile, parts), parts - 1),
+        () => part(rest),
+        () => part(line),
+      );
   });
 });
 

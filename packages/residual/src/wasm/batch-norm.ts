@@ -1,4 +1,15 @@
-import { forLanes, forUnits, storeLanes, tilesFor, VECTOR_BYTES, wasmKernel, type Lanes, type Scratch, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import {
+  forLanes,
+  forUnits,
+  storeLanes,
+  tilesFor,
+  VECTOR_BYTES,
+  wasmKernel,
+  type Lanes,
+  type Scratch,
+  type Stage,
+  type WasmSite,
+} from '@shoal/backend-wasm';
 import type { FunctionBuilder, Local, Operand, V128 } from '@shoal/backend-wasm/encoder';
 import { batchNormGradient, batchNormOp, valuesPerChannel, type BatchNormAttributes } from '../batch-norm.ts';
 
@@ -70,7 +81,14 @@ export const batchNormWasm = wasmKernel(
       const mean = f.let(joined((one) => one.mean));
       writeFactors(stage, plan, factors, channel, [mean, joined((one) => one.scale), joined((one) => one.shift)]);
       if (site.wanted[1]) storeChannels(stage, plan, 1, channel, mean);
-      if (site.wanted[2]) storeChannels(stage, plan, 2, channel, joined((one) => one.variance));
+      if (site.wanted[2])
+        storeChannels(
+          stage,
+          plan,
+          2,
+          channel,
+          joined((one) => one.variance),
+        );
     });
     if (!site.wanted[0]) return;
     emitApply(site, plan, factors, ({ f, ...stage }, place, factor) => {
@@ -113,9 +131,28 @@ export const batchNormGradientWasm = wasmKernel(
         };
       });
       const joined = (pick: (one: (typeof results)[number]) => Local<'v128'>): V128 => join(f, results.map(pick));
-      writeFactors(stage, plan, factors, channel, [mean, joined((one) => one.mean), joined((one) => one.slope), joined((one) => one.scale)]);
-      if (site.wanted[1]) storeChannels(stage, plan, 1, channel, joined((one) => one.dGamma));
-      if (site.wanted[2]) storeChannels(stage, plan, 2, channel, joined((one) => one.sum));
+      writeFactors(stage, plan, factors, channel, [
+        mean,
+        joined((one) => one.mean),
+        joined((one) => one.slope),
+        joined((one) => one.scale),
+      ]);
+      if (site.wanted[1])
+        storeChannels(
+          stage,
+          plan,
+          1,
+          channel,
+          joined((one) => one.dGamma),
+        );
+      if (site.wanted[2])
+        storeChannels(
+          stage,
+          plan,
+          2,
+          channel,
+          joined((one) => one.sum),
+        );
     });
     if (!site.wanted[0]) return;
     emitApply(site, plan, factors, ({ f, ...stage }, place, factor) => {
@@ -170,7 +207,8 @@ function emitMoments(stage: Stage, { rowBytes }: Rows, { from, to, channel, vect
   const { f32x4, i32 } = f;
   const at = f.local.i32();
   const zeros = (): readonly Local<'v128'>[] => vectors.map(() => f.local.v128(0));
-  const read = (v: number): V128 => stage.load(0, { at: i32.add(at, channel), offset: v * VECTOR_BYTES, channel, channelOffset: v * VECTOR_BYTES });
+  const read = (v: number): V128 =>
+    stage.load(0, { at: i32.add(at, channel), offset: v * VECTOR_BYTES, channel, channelOffset: v * VECTOR_BYTES });
   const [centres, sums, squares] = [zeros(), zeros(), zeros()];
   f.for(at, from, to, rowBytes, () => vectors.forEach((v) => f.set(centres[v]!, f32x4.add(centres[v]!, read(v)))));
   const rows = f.let(f32x4.splat(f.f32.convertI32S(i32.divU(i32.sub(to, from), rowBytes))));
@@ -243,7 +281,13 @@ function forBlocks(
   });
 }
 
-function writeFactors({ f, scratch }: Stage, { vectorBytes }: Rows, factors: Scratch, channel: Local<'i32'>, values: readonly V128[]): void {
+function writeFactors(
+  { f, scratch }: Stage,
+  { vectorBytes }: Rows,
+  factors: Scratch,
+  channel: Local<'i32'>,
+  values: readonly V128[],
+): void {
   const address = f.let(f.i32.add(scratch(factors), channel));
   values.forEach((value, which) => f.v128.store(address, value, which * vectorBytes, 4));
 }
@@ -282,7 +326,11 @@ function emitApply(
       forLanes(f, channels, (channel, lanes) => {
         const place = { at: f.let(i32.add(from, channel)), channel };
         const address = f.let(i32.add(stage.scratch(factors), channel));
-        stage.store(result(stage, place, (which) => v128.load(address, which * vectorBytes, 4)), place, lanes);
+        stage.store(
+          result(stage, place, (which) => v128.load(address, which * vectorBytes, 4)),
+          place,
+          lanes,
+        );
       });
     });
   });

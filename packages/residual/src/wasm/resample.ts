@@ -45,7 +45,9 @@ function tableOf(terms: readonly Terms[]): { readonly tensors: readonly Value[];
   const most = Math.max(...terms.map(({ length }) => length));
   const weighted = terms.flat().some(({ weight }) => weight !== 1);
   const isFew = weighted && most <= unrolled;
-  const even = isFew ? terms.map((own) => own.concat(Array.from({ length: most - own.length }, () => ({ cell: own[0]?.cell ?? 0, weight: 0 })))) : terms;
+  const even = isFew
+    ? terms.map((own) => own.concat(Array.from({ length: most - own.length }, () => ({ cell: own[0]?.cell ?? 0, weight: 0 }))))
+    : terms;
   let begin = 0;
   const begins = even.map(({ length }) => (begin += length) - length);
   const cells = [...begins, begin, ...even.flat().map(({ cell }) => cell)];
@@ -82,10 +84,13 @@ export const upsampleNearestWasm = loweredKernel(upsampleNearestOp, ([x], { outp
   return resample(x!, [n, height, width, c], nearest(mode, h, height), nearest(mode, w, width));
 });
 
-export const upsampleNearestGradientWasm = loweredKernel(upsampleNearestGradient, ([dy], { output: { height, width }, mode, inputShape }) => {
-  const [, h, w] = nhwc(upsampleNearestGradient.name, inputShape);
-  return resample(dy!, inputShape, transposed(nearest(mode, h, height), h), transposed(nearest(mode, w, width), w));
-});
+export const upsampleNearestGradientWasm = loweredKernel(
+  upsampleNearestGradient,
+  ([dy], { output: { height, width }, mode, inputShape }) => {
+    const [, h, w] = nhwc(upsampleNearestGradient.name, inputShape);
+    return resample(dy!, inputShape, transposed(nearest(mode, h, height), h), transposed(nearest(mode, w, width), w));
+  },
+);
 
 export const upsampleBilinearWasm = loweredKernel(upsampleBilinearOp, ([x], { output: { height, width }, alignCorners }) => {
   const [n, h, w, c] = nhwc(upsampleBilinearOp.name, x!.shape);
@@ -188,4 +193,3 @@ export const resampleWasm = wasmKernel(
   },
   { fusion: { epilogue: true } },
 );
-

@@ -5,7 +5,11 @@ import { batchNormGradient as gradientOp, batchNormOp as op, valuesPerChannel } 
 export const batchNorm = wgslKernel(op, {
   fusion: { epilogue: true },
   emit(site) {
-    const { inputs: [x, gamma, beta], outputs: [y, mean, variance], attributes: { epsilon } } = site;
+    const {
+      inputs: [x, gamma, beta],
+      outputs: [y, mean, variance],
+      attributes: { epsilon },
+    } = site;
     const [rows, channels] = [valuesPerChannel(x!), gamma!.size];
     const [means, variances] = [site.scratch('f32', channels), site.scratch('f32', channels)];
     const perChannel = { kind: 'sum', results: channels, terms: rows } as const;
@@ -33,7 +37,11 @@ ${y!.write('i', `(${x!.read('i')} - ${means.read('c')}) * scale + ${beta!.read('
 export const batchNormGradient = wgslKernel(gradientOp, {
   fusion: { epilogue: true },
   emit(site) {
-    const { inputs: [x, gamma, mean, variance, dy], outputs: [dx, dGamma, dBeta], attributes: { epsilon } } = site;
+    const {
+      inputs: [x, gamma, mean, variance, dy],
+      outputs: [dx, dGamma, dBeta],
+      attributes: { epsilon },
+    } = site;
     const [rows, channels] = [valuesPerChannel(x!), gamma!.size];
     const [sums, products] = [site.scratch('f32', channels), site.scratch('f32', channels)];
     const perChannel = { kind: 'sum', results: channels, terms: rows } as const;

@@ -10,10 +10,20 @@ export const upsampleNearest = wgslKernel(upsampleNearestOp, {
   fusion: { epilogue: true },
   emit({ inputs: [x], outputs: [y], attributes: { output, mode } }) {
     const [, height, width] = nhwc(upsampleNearestOp.name, x!.shape);
-    const rows = constantTable('rows', 'i32', range(output.height, (j) => nearestCell(mode, j, height, output.height)));
-    const columns = constantTable('columns', 'i32', range(output.width, (j) => nearestCell(mode, j, width, output.width)));
+    const rows = constantTable(
+      'rows',
+      'i32',
+      range(output.height, (j) => nearestCell(mode, j, height, output.height)),
+    );
+    const columns = constantTable(
+      'columns',
+      'i32',
+      range(output.width, (j) => nearestCell(mode, j, width, output.width)),
+    );
     const source = ravel(x!.shape, ['n', rows.at('oh'), columns.at('ow'), 'c']);
-    return [elements(y!.size, `${unravel('i', y!.shape, ['n', 'oh', 'ow', 'c'])}${y!.write('i', x!.read(source))}`, declare(rows, columns))];
+    return [
+      elements(y!.size, `${unravel('i', y!.shape, ['n', 'oh', 'ow', 'c'])}${y!.write('i', x!.read(source))}`, declare(rows, columns)),
+    ];
   },
 });
 
@@ -26,8 +36,16 @@ interface Readers {
 function readersOf(name: string, length: number, size: number, reads: (j: number, cell: number) => boolean): Readers {
   const found = range(length, (cell) => range(size, (j) => j).filter((j) => reads(j, cell)));
   return {
-    begin: constantTable(`${name}_begin`, 'i32', found.map((list) => list[0] ?? 0)),
-    end: constantTable(`${name}_end`, 'i32', found.map((list) => (list.at(-1) ?? -1) + 1)),
+    begin: constantTable(
+      `${name}_begin`,
+      'i32',
+      found.map((list) => list[0] ?? 0),
+    ),
+    end: constantTable(
+      `${name}_end`,
+      'i32',
+      found.map((list) => (list.at(-1) ?? -1) + 1),
+    ),
   };
 }
 
@@ -64,9 +82,21 @@ function betweens(name: string, alignCorners: boolean, length: number, size: num
   const cells = range(size, (j) => bilinearCells(alignCorners, j, length, size));
   return {
     cells,
-    low: constantTable(`${name}_low`, 'i32', cells.map(({ low }) => low)),
-    high: constantTable(`${name}_high`, 'i32', cells.map(({ high }) => high)),
-    weight: constantTable(`${name}_weight`, 'f32', cells.map(({ weight }) => weight)),
+    low: constantTable(
+      `${name}_low`,
+      'i32',
+      cells.map(({ low }) => low),
+    ),
+    high: constantTable(
+      `${name}_high`,
+      'i32',
+      cells.map(({ high }) => high),
+    ),
+    weight: constantTable(
+      `${name}_weight`,
+      'f32',
+      cells.map(({ weight }) => weight),
+    ),
   };
 }
 
@@ -95,7 +125,10 @@ export const upsampleBilinearGradient = wgslKernel(bilinearGradient, {
     const [, height, width] = nhwc(bilinearGradient.name, dx!.shape);
     const axis = (name: string, length: number, size: number) => {
       const between = betweens(name, alignCorners, length, size);
-      return { ...between, readers: readersOf(name, length, size, (j, cell) => between.cells[j]!.low === cell || between.cells[j]!.high === cell) };
+      return {
+        ...between,
+        readers: readersOf(name, length, size, (j, cell) => between.cells[j]!.low === cell || between.cells[j]!.high === cell),
+      };
     };
     const [rows, columns] = [axis('rows', height, output.height), axis('columns', width, output.width)];
     // Past the last cell, low and high are the same cell and both shares are its.

@@ -1,0 +1,22 @@
+import { defineDownsamplingExplorer } from '@shoal/widgets';
+import type { Preview } from '@storybook/web-components-vite';
+import { defineSupportMatrix } from '../src/support-matrix.ts';
+import './preview.css';
+import { isDark, theme } from './theme.ts';
+
+document.documentElement.style.colorScheme = isDark() ? 'dark' : 'light';
+defineDownsamplingExplorer();
+defineSupportMatrix();
+
+const preview: Preview = {
+  parameters: {
+    layout: 'fullscreen',
+    docs: { theme: theme(), codePanel: false },
+    options: {
+      storySort: { order: ['Pool or stride?', 'Getting started', 'Operations', 'Embed the explorer', 'Support matrix', 'Explorer'] },
+    },
+    controls: { disable: true },
+  },
+};
+
+export default preview;

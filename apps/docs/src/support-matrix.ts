@@ -1,0 +1,166 @@
+import type { SupportCell, SupportMatrix, SupportRow } from '@shoal/conformance';
+import { css, html, LitElement, nothing, type PropertyDeclarations, type TemplateResult } from 'lit';
+
+const directions = ['forward', 'gradient', 'second-order'] as const;
+const marks: Readonly<Record<SupportCell['status'], string>> = { yes: '✓', partly: '◐', no: '–', wrong: '✗', none: '∅', untested: '·' };
+const words: Readonly<Record<SupportCell['status'], string>> = {
+  yes: 'right in every case',
+  partly: 'right, some cases unsupported',
+  no: 'not supported',
+  wrong: 'wrong',
+  none: 'has no derivative',
+  untested: 'not tested',
+};
+
+/** `<shoal-support-matrix src="data/support-matrix.json">`: what the conformance tables found, op by backend. */
+export class SupportMatrixTable extends LitElement {
+  static override readonly properties: PropertyDeclarations = { src: { type: String }, matrix: { attribute: false } };
+
+  static override readonly styles = css`
+    :host {
+      display: block;
+      overflow-x: auto;
+      color: light-dark(#16232e, #e6edf3);
+      font:
+        400 0.9375rem/1.5 system-ui,
+        sans-serif;
+    }
+    table {
+      border-collapse: collapse;
+      inline-size: 100%;
+    }
+    th,
+    td {
+      padding: 0.35rem 0.6rem;
+      border-block-end: 1px solid light-dark(#c3ced7, #3b4956);
+      text-align: start;
+      white-space: nowrap;
+    }
+    thead th {
+      position: sticky;
+      inset-block-start: 0;
+      background: light-dark(#f4f7f9, #10181f);
+    }
+    tbody th {
+      font:
+        500 0.875rem/1.5 ui-monospace,
+        monospace;
+    }
+    td.cell {
+      text-align: center;
+      inline-size: 2.5rem;
+    }
+    .yes {
+      color: light-dark(#0b6b66, #5cc8be);
+    }
+    .wrong {
+      color: light-dark(#b3261e, #ffb4ab);
+      font-weight: 700;
+    }
+    .partly {
+      color: light-dark(#b04a00, #ffb266);
+    }
+    .no,
+    .none,
+    .untested {
+      color: light-dark(#51606d, #a3b1be);
+    }
+    ul {
+      display: flex;
+      flex-wrap: wrap;
+      gap: 0.2rem 1.5rem;
+      padding: 0;
+      list-style: none;
+    }
+    details {
+      white-space: normal;
+      max-inline-size: 40rem;
+    }
+    summary {
+      cursor: pointer;
+    }
+  `;
+
+  declare src: string;
+  declare matrix: SupportMatrix | null;
+  #problem = '';
+
+  constructor() {
+    super();
+    this.src = '';
+    this.matrix = null;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    if (this.src !== '' && !this.matrix) void this.#load();
+  }
+
+  async #load(): Promise<void> {
+    try {
+      const response = await fetch(this.src);
+      if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+      this.matrix = (await response.json()) as SupportMatrix;
+    } catch (error) {
+      this.#problem = `The matrix was not found (${error instanceof Error ? error.message : String(error)}): build the site with "npx -y pnpm@12 site:build".`;
+      this.requestUpdate();
+    }
+  }
+
+  protected override render(): TemplateResult {
+    if (!this.matrix) return html`<p>${this.#problem || 'Loading …'}</p>`;
+    const { backends, rows } = this.matrix;
+    return html`<ul aria-label="Marks">
+        ${Object.entries(marks).map(([status, mark]) => html`<li><span class=${status}>${mark}</span> ${words[status as SupportCell['status']]}</li>`)}
+      </ul>
+      <table>
+        <thead>
+          <tr>
+            <th rowspan="2" scope="col">op</th>
+            ${backends.map((backend) => html`<th colspan="3" scope="colgroup">${backend}</th>`)}
+            <th rowspan="2" scope="col">notes</th>
+          </tr>
+          <tr>
+            ${backends.map(() => directions.map((direction) => html`<th scope="col"><abbr title=${direction}>${direction[0] === 'f' ? 'fwd' : direction[0] === 'g' ? 'bwd' : '2nd'}</abbr></th>`))}
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map((row) => this.#row(row, backends))}
+        </tbody>
+      </table>`;
+  }
+
+  #row(row: SupportRow, backends: readonly string[]): TemplateResult {
+    const notes = backends.flatMap((backend) =>
+      directions.flatMap((direction) => row.support[backend]![direction].notes.map((note) => `${backend}, ${direction}: ${note}`)),
+    );
+    const all = row.noGradient === null ? notes : [`no gradient: ${row.noGradient}`, ...notes];
+    return html`<tr>
+      <th scope="row">${row.op}</th>
+      ${backends.map((backend) =>
+        directions.map((direction) => {
+          const { status, passed, checks } = row.support[backend]![direction];
+          const says = `${words[status]}${checks > 0 ? `: ${passed} of ${checks} checks` : ''}`;
+          return html`<td class="cell ${status}" title=${says} aria-label=${says}>${marks[status]}</td>`;
+        }),
+      )}
+      <td>
+        ${
+          all.length === 0
+            ? nothing
+            : html`<details>
+                <summary>${all.length} ${all.length === 1 ? 'note' : 'notes'}</summary>
+                <ol>
+                  ${all.map((note) => html`<li>${note}</li>`)}
+                </ol>
+              </details>`
+        }
+      </td>
+    </tr>`;
+  }
+}
+
+/** Registers `<shoal-support-matrix>`. */
+export function defineSupportMatrix(registry: CustomElementRegistry = customElements): void {
+  if (!registry.get('shoal-support-matrix')) registry.define('shoal-support-matrix', SupportMatrixTable);
+}

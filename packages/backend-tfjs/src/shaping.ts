@@ -1,0 +1,83 @@
+import { broadcastShapes, sameShape, sizeOf, type Shape } from '@shoal/core';
+import type { Tensor, Tensorflow } from './engine.ts';
+
+/** `x` repeated to `shape`. */
+export function broadcast(tf: Tensorflow, x: Tensor, shape: Shape): Tensor {
+  return sameShape(x.shape, shape) ? x : tf.broadcastTo(x, [...shape]);
+}
+
+/** webgpu selects up to this rank. */
+const selectRank = 4;
+
+/** `a` where the condition holds, else `b`; all three broadcast. */
+export function select(tf: Tensorflow, condition: Tensor, a: Tensor, b: Tensor): Tensor {
+  const shape = broadcastShapes('backend-tfjs', condition.shape, a.shape, b.shape);
+  if (shape.length <= selectRank) return tf.where(condition, a, b);
+  const flat = (x: Tensor): Tensor => tf.reshape(broadcast(tf, x, shape), [-1]);
+  return tf.reshape(tf.where(flat(condition), flat(a), flat(b)), [...shape]);
+}
+
+/** Every `stride`-th of an axis from `start` on, `count` of them. */
+export interface Run {
+  readonly start: number;
+  readonly count: number;
+  readonly stride: number;
+}
+
+/** `x` as [outer, axis, inner]: ranks above 4 are where engines fail. */
+function around(tf: Tensorflow, x: Tensor, axis: number): Tensor {
+  return tf.reshape(x, [sizeOf(x.shape.slice(0, axis)), x.shape[axis]!, sizeOf(x.shape.slice(axis + 1))]);
+}
+
+const withSize = (shape: Shape, axis: number, size: number): number[] => shape.map((n, i) => (i === axis ? size : n));
+
+/** The elements of a run along one axis of an f32 tensor. */
+export function take(tf: Tensorflow, x: Tensor, axis: number, { start, count, stride }: Run): Tensor {
+  const size = x.shape[axis]!;
+  if (start === 0 && count === size && stride === 1) return x;
+  const end = start + (count - 1) * stride + 1;
+  const [outer, , inner] = [sizeOf(x.shape.slice(0, axis)), size, sizeOf(x.shape.slice(axis + 1))];
+  const grouped = around(tf, x, axis);
+  const taken =
+    stride === 1
+      ? tf.slice(grouped, [0, start, 0], [outer, count, inner])
+      : tf.stridedSlice(grouped, [0, start, 0], [outer, end, inner], [1, stride, 1]);
+  return tf.reshape(taken, withSize(x.shape, axis, count));
+}
+
+/** The adjoint of {@link take}: the elements of `x` along an axis of `size` elements, `stride` apart from `start` on, `value` between and around. */
+export function place(tf: Tensorflow, x: Tensor, axis: number, { start, stride }: Omit<Run, 'count'>, size: number, value = 0): Tensor {
+  const count = x.shape[axis]!;
+  if (start === 0 && count === size && stride === 1) return x;
+  const spread = stride === 1 ? x : interleave(tf, x, axis, stride, value);
+  const end = start + (count - 1) * stride + 1;
+  const padded = tf.pad(around(tf, spread, axis), [[0, 0], [start, size - end], [0, 0]], value); // prettier-ignore
+  return tf.reshape(padded, withSize(x.shape, axis, size));
+}
+
+/** `stride - 1` times `value` between the elements of an axis. */
+function interleave(tf: Tensorflow, x: Tensor, axis: number, stride: number, value: number): Tensor {
+  const count = x.shape[axis]!;
+  const [outer, inner] = [sizeOf(x.shape.slice(0, axis)), sizeOf(x.shape.slice(axis + 1))];
+  const spaced = tf.pad(tf.reshape(x, [outer * count, 1, inner]), [[0, 0], [0, stride - 1], [0, 0]], value); // prettier-ignore
+  const cut = tf.slice(tf.reshape(spaced, [outer, count * stride, inner]), [0, 0, 0], [outer, (count - 1) * stride + 1, inner]);
+  return tf.reshape(cut, withSize(x.shape, axis, (count - 1) * stride + 1));
+}
+
+/** The sum of tensors of one shape, pair by pair, so that rounding grows with the logarithm of their number. */
+export function addAll(tf: Tensorflow, terms: readonly Tensor[]): Tensor {
+  if (terms.length === 1) return terms[0]!;
+  const pairs = Array.from({ length: Math.ceil(terms.length / 2) }, (_, i) => terms.slice(2 * i, 2 * i + 2));
+  return addAll(tf, pairs.map(([a, b]) => (b ? tf.add(a!, b) : a!))); // prettier-ignore
+}
+
+/** The sum of a term for each item, zeros of `shape` where there is none; no more than two terms exist at a time. Each term is a new tensor. */
+export function accumulate<T>(tf: Tensorflow, items: readonly T[], shape: Shape, term: (item: T) => Tensor): Tensor {
+  let sum: Tensor | null = null;
+  for (const item of items) {
+    const before: Tensor | null = sum;
+    sum = tf.tidy(() => (before ? tf.add(before, term(item)) : term(item)));
+    before?.dispose();
+  }
+  return sum ?? tf.zeros([...shape]);
+}

@@ -1,0 +1,95 @@
+import { adapterHint, exactTimestamps, openDawn } from '#dawn';
+import { ShoalError, type DeviceInfo } from '@shoal/core';
+
+/** What {@link webgpu} takes. */
+export interface WebgpuOptions {
+  /** Where adapters come from. Default: `navigator.gpu`; in Node without one, the npm package `webgpu` (Dawn), if it is installed. */
+  readonly gpu?: GPU;
+  /** Take the adapter that computes on the CPU (SwiftShader). Default false. */
+  readonly software?: boolean;
+  /** Which of several adapters to prefer. */
+  readonly powerPreference?: GPUPowerPreference;
+  /** Flags for Dawn where this opens it, `name=value`; see the package `webgpu`. */
+  readonly dawnFlags?: readonly string[];
+}
+
+/** An open device and what is known about it. */
+export interface OpenedDevice {
+  /** Kept alive with the device. */
+  readonly gpu: GPU;
+  readonly device: GPUDevice;
+  readonly info: DeviceInfo;
+  /** Null without timestamp queries. In nanoseconds. */
+  readonly timestampResolution: number | null;
+}
+
+const unavailable = (fact: string, next?: string, cause?: unknown): ShoalError =>
+  new ShoalError('UNSUPPORTED', { op: 'backend-webgpu', fact, ...(next ? { next } : {}), ...(cause === undefined ? {} : { cause }) });
+
+/** Opens a device with all that its adapter has. Throws `UNSUPPORTED` with the reason where there is none. */
+export async function openDevice({ gpu: given, software = false, powerPreference, dawnFlags = [] }: WebgpuOptions): Promise<OpenedDevice> {
+  const own = given ?? (globalThis.navigator as Navigator | undefined)?.gpu;
+  const gpu = own ?? (await openDawn({ software, flags: dawnFlags }));
+  if (typeof gpu === 'string') throw unavailable(`WebGPU is not available: ${gpu}`);
+  let adapter: GPUAdapter | null;
+  try {
+    adapter = await gpu.requestAdapter({ forceFallbackAdapter: software, ...(powerPreference ? { powerPreference } : {}) });
+  } catch (cause) {
+    throw unavailable(`asking for an adapter failed: ${String(cause)}`, adapterHint, cause);
+  }
+  if (!adapter) throw unavailable(`WebGPU has no ${software ? 'software ' : ''}adapter`, adapterHint);
+  const timed = adapter.features.has('timestamp-query');
+  let device: GPUDevice;
+  try {
+    device = await adapter.requestDevice({ requiredFeatures: timed ? ['timestamp-query'] : [], requiredLimits: limitsOf(adapter) });
+  } catch (cause) {
+    throw unavailable(`the adapter gave no device: ${String(cause)}`, adapterHint, cause);
+  }
+  const timestampResolution = timed ? (own === undefined && exactTimestamps ? 1 : 65536) : null;
+  return { gpu, device, info: describe(adapter, timestampResolution), timestampResolution };
+}
+
+/** The adapter's maxima of what computing needs; the defaults would limit a tensor to 128 MiB. */
+function limitsOf({ limits }: GPUAdapter): Record<string, number> {
+  const names = [
+    'maxBufferSize',
+    'maxStorageBufferBindingSize',
+    'maxStorageBuffersPerShaderStage',
+    'maxComputeWorkgroupStorageSize',
+    'maxComputeInvocationsPerWorkgroup',
+    'maxComputeWorkgroupSizeX',
+    'maxComputeWorkgroupSizeY',
+    'maxComputeWorkgroupSizeZ',
+    'maxComputeWorkgroupsPerDimension',
+  ] as const;
+  return Object.fromEntries(names.map((name) => [name, limits[name]]));
+}
+
+function describe({ info, limits, features }: GPUAdapter, timestampResolution: number | null): DeviceInfo {
+  const software = info.isFallbackAdapter;
+  const named = [info.vendor, info.description || info.device || info.architecture].filter((part) => part !== '').join(' ');
+  return {
+    backend: 'webgpu',
+    device: named || 'an adapter that does not say its name',
+    threads: 1,
+    clock: timestampResolution === null ? 'performance.now around submit and onSubmittedWorkDone' : 'timestamp-query',
+    flags: {
+      vendor: info.vendor,
+      architecture: info.architecture,
+      software,
+      features: [...features].toSorted().join(' '),
+      maxBufferSize: limits.maxBufferSize,
+      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+      maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+      ...(timestampResolution === null ? {} : { timestampResolutionNs: timestampResolution }),
+    },
+    notes: [
+      ...(software ? ['a software adapter: its times say nothing about a GPU'] : []),
+      ...(timestampResolution !== null && timestampResolution > 1
+        ? [`timestamps are quantized: a time below ${timestampResolution} ns reads as ${timestampResolution} ns`]
+        : []),
+    ],
+  };
+}

@@ -1,0 +1,350 @@
+import {
+  planMemory,
+  ShoalError,
+  throwIfAborted,
+  Value,
+  Variable,
+  type DeviceProgram,
+  type MemoryPlan,
+  type Node,
+  type RunRequest,
+  type RunResult,
+  type Schedule,
+  type Step,
+  type StepTime,
+  type TensorData,
+} from '@shoal/core';
+import { emitCopy, emitStep, type EmittedStep } from './emit.ts';
+import type { Gpu } from './gpu.ts';
+import type { WebgpuKernel } from './kernel.ts';
+import { bytesOf, deviceArray, mapForReading, readArray, tensorUsage, type Variables } from './memory.ts';
+import { assemble, type Place } from './module.ts';
+import { maxSpans, Timer, wallNanoseconds } from './timer.ts';
+
+/** A dispatch that is ready to be encoded. */
+interface Command {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly groups: readonly [number, number, number];
+}
+
+/** The commands of one step. */
+interface Stage {
+  readonly op: string;
+  readonly commands: readonly Command[];
+}
+
+/** An update whose value was not computed in place: copied after the last step. */
+interface Copy {
+  readonly from: Place;
+  readonly to: Place;
+}
+
+interface Compiled {
+  readonly memory: MemoryPlan;
+  readonly prelude: readonly Stage[];
+  readonly steps: readonly Stage[];
+  readonly copies: readonly Copy[];
+  readonly placeOf: (value: Value) => Place;
+  readonly buffers: readonly GPUBuffer[];
+}
+
+/** Prepares everything that a run needs: memory, shaders, pipelines, bind groups. */
+export async function compileProgram(
+  gpu: Gpu,
+  variables: Variables,
+  schedule: Schedule,
+  kernelFor: (node: Node) => WebgpuKernel,
+): Promise<DeviceProgram> {
+  const emit = (steps: readonly Step[]): EmittedStep[] => steps.map((step) => emitStep(step, kernelFor(step.node)));
+  const [prelude, steps] = [emit(schedule.prelude), emit(schedule.steps)];
+  const placed = await placeTensors(gpu, variables, schedule, prelude, steps);
+  try {
+    checkBindings(gpu, [...prelude, ...steps], placed.placeOf);
+    const stages = async (emitted: readonly EmittedStep[]): Promise<Stage[]> =>
+      Promise.all(emitted.map((each) => stageOf(gpu, each.step.node.op.name, each, placed.placeOf)));
+    const staged = placed.staged.map(([variable, copy]) => stageOf(gpu, 'update', emitCopy(variable, copy), placed.placeOf));
+    const [first, copied, rest] = await Promise.all([stages(prelude), Promise.all(staged), stages(steps)]);
+    return new WebgpuProgram(gpu, { ...placed, prelude: first, steps: [...copied, ...rest] });
+  } catch (cause) {
+    placed.buffers.forEach((buffer) => buffer.destroy());
+    throw cause;
+  }
+}
+
+interface Placed extends Pick<Compiled, 'memory' | 'copies' | 'placeOf' | 'buffers'> {
+  /** Variables that are the new value of another one, and where they are copied before anything overwrites them. */
+  readonly staged: readonly (readonly [Variable, Value])[];
+}
+
+async function placeTensors(
+  gpu: Gpu,
+  variables: Variables,
+  schedule: Schedule,
+  prelude: readonly EmittedStep[],
+  steps: readonly EmittedStep[],
+): Promise<Placed> {
+  const { stored } = schedule;
+  const alignment = gpu.device.limits.minStorageBufferOffsetAlignment;
+  const outputs = schedule.outputs.map(([, value]) => stored(value));
+  const fixed = new Set(prelude.flatMap(({ step }) => step.outputs.filter((value) => value !== null)));
+  // What the prelude computes is computed once, so it is copied into the variable at each run.
+  const direct = new Map(
+    schedule.updates.filter((update) => update.direct && !fixed.has(update.value)).map(({ value, variable }) => [value, variable]),
+  );
+  const copied = schedule.updates.filter(({ value }) => !direct.has(value));
+  const staged = new Map(
+    copied.flatMap(({ value }) => (value instanceof Variable ? [[value, new Value(value, value.origin)] as const] : [])),
+  );
+  const kept = [...outputs, ...copied.map(({ value }) => value)];
+  const read = new Set([...[...prelude, ...steps].flatMap(({ step }) => step.reads), ...kept]);
+  const constants = [...read].filter((value) => value.origin.kind === 'constant');
+  const withScratch = (emitted: readonly EmittedStep[]): Step[] =>
+    emitted.map(({ step, scratch }) => ({ ...step, outputs: [...step.outputs, ...scratch] }));
+
+  const staticPlan = planMemory({
+    steps: withScratch(prelude),
+    bytesOf,
+    alignment,
+    before: constants,
+    after: [...constants, ...[...fixed].filter((value) => read.has(value))],
+    elsewhere: (value) => value instanceof Variable,
+  });
+  const copies = new Set(staged.values());
+  const memory = planMemory({
+    steps: withScratch(steps),
+    bytesOf,
+    alignment,
+    before: [...[...read].filter((value) => value.origin.kind === 'input'), ...copies],
+    after: [...kept, ...copies],
+    elsewhere: (value) =>
+      !copies.has(value) && (value instanceof Variable || value.origin.kind === 'constant' || fixed.has(value) || direct.has(value)),
+  });
+  const buffers: GPUBuffer[] = [];
+  const allocate = async (name: string, bytes: number): Promise<GPUBuffer> => {
+    const buffer = await gpu.createBuffer(name, Math.max(4, bytes), tensorUsage());
+    buffers.push(buffer);
+    return buffer;
+  };
+  const fixedBuffer = await allocate('constants', staticPlan.arenaBytes);
+  const arena = await allocate('arena', memory.arenaBytes);
+  const placeOf = (value: Value): Place => {
+    const variable = value instanceof Variable ? value : direct.get(value);
+    if (variable) return variables.place(variable)!;
+    const own = memory.placements.get(value);
+    const { offset } = own ?? staticPlan.placements.get(value)!;
+    return { buffer: own ? arena : fixedBuffer, offset, bytes: bytesOf(value) };
+  };
+  await gpu.validated('constants', () => {
+    for (const value of constants) {
+      const { buffer, offset } = placeOf(value);
+      if (value.origin.kind === 'constant') gpu.device.queue.writeBuffer(buffer, offset, deviceArray(value, value.origin.data));
+    }
+  });
+  return {
+    memory,
+    placeOf,
+    buffers,
+    staged: [...staged],
+    copies: copied.map(({ variable, value }) => ({
+      from: placeOf((value instanceof Variable && staged.get(value)) || value),
+      to: placeOf(variable),
+    })),
+  };
+}
+
+function checkBindings(gpu: Gpu, emitted: readonly EmittedStep[], placeOf: (value: Value) => Place): void {
+  const { maxStorageBufferBindingSize } = gpu.device.limits;
+  for (const { step } of emitted) {
+    for (const value of [...step.reads, ...step.outputs]) {
+      const bytes = value ? placeOf(value).bytes : 0;
+      if (bytes <= maxStorageBufferBindingSize) continue;
+      throw new ShoalError('MEMORY', {
+        op: step.node.op.name,
+        fact: `a tensor of ${bytes} bytes is more than the device binds at once, ${maxStorageBufferBindingSize}`,
+        next: 'Use a smaller batch',
+      });
+    }
+  }
+}
+
+async function stageOf(
+  gpu: Gpu,
+  op: string,
+  { dispatches, accessors }: Pick<EmittedStep, 'dispatches' | 'accessors'>,
+  placeOf: (value: Value) => Place,
+): Promise<Stage> {
+  const { limits } = gpu.device;
+  const moduleLimits = {
+    workgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+    storageBuffers: limits.maxStorageBuffersPerShaderStage,
+  };
+  const commands = dispatches
+    .filter(({ groups }) => groups > 0)
+    .map(async (dispatch): Promise<Command> => {
+      const shader = assemble(op, dispatch, accessors, placeOf, moduleLimits);
+      const { pipeline, layout } = await gpu.pipeline(op, shader);
+      const bindGroup = await gpu.validated(op, () =>
+        gpu.device.createBindGroup({
+          layout,
+          entries: shader.bindings.map(({ buffer, offset, bytes }, binding) => ({ binding, resource: { buffer, offset, size: bytes } })),
+        }),
+      );
+      return { pipeline, bindGroup, groups: shader.groups };
+    });
+  return { op, commands: await Promise.all(commands) };
+}
+
+/** Where a run's results come back: timestamps first, then what is fetched. */
+interface Readback {
+  readonly bytes: number;
+  readonly offsets: ReadonlyMap<Value, number>;
+}
+
+class WebgpuProgram implements DeviceProgram {
+  readonly memory: MemoryPlan;
+  readonly #gpu: Gpu;
+  readonly #compiled: Compiled;
+  #staging: GPUBuffer | null = null;
+  #timer: Timer | null = null;
+  #disposed = false;
+
+  constructor(gpu: Gpu, compiled: Compiled) {
+    this.#gpu = gpu;
+    this.#compiled = compiled;
+    this.memory = compiled.memory;
+  }
+
+  async run({ feeds, fetch, prelude, profile, signal }: RunRequest): Promise<RunResult> {
+    if (this.#disposed)
+      throw new ShoalError('DISPOSED', { op: 'run', fact: 'the executable was disposed', next: 'Compile the program again' });
+    const gpu = this.#gpu;
+    const { steps } = this.#compiled;
+    const timer = this.#timerFor(profile ? Math.max(1, steps.length) : 1);
+    const readback = this.#readback(fetch, timer?.bytes ?? 0);
+    const staging = await this.#stagingFor(readback.bytes);
+    throwIfAborted(signal, 'run');
+    // Without timestamps, the only clock of a step is a submit of its own.
+    if (profile && !timer) return this.#runStepwise(feeds, prelude, readback, staging);
+    const started = performance.now();
+    await gpu.validated('run', () => {
+      this.#feed(feeds);
+      const encoder = gpu.device.createCommandEncoder();
+      if (prelude) encode(encoder, this.#compiled.prelude);
+      if (profile) steps.forEach((step, i) => encode(encoder, [step], timer?.writes(i)));
+      else encode(encoder, steps, timer?.writes(0));
+      if (timer) timer.resolve(encoder, staging!);
+      this.#finish(encoder, readback, staging);
+    });
+    await gpu.device.queue.onSubmittedWorkDone();
+    const elapsed = performance.now() - started;
+    const { values, times } = await this.#collect(readback, staging, timer);
+    if (!times) return { values, nanoseconds: wallNanoseconds(elapsed) };
+    const nanoseconds = times.reduce((sum, time) => sum + time, 0);
+    return { values, nanoseconds, ...(profile ? { steps: steps.map(({ op }, i): StepTime => ({ op, nanoseconds: times[i]! })) } : {}) };
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#compiled.buffers.forEach((buffer) => buffer.destroy());
+    this.#staging?.destroy();
+    this.#timer?.dispose();
+  }
+
+  async #runStepwise(feeds: RunRequest['feeds'], prelude: boolean, readback: Readback, staging: GPUBuffer | null): Promise<RunResult> {
+    const gpu = this.#gpu;
+    const submit = async (work: (encoder: GPUCommandEncoder) => void): Promise<number> => {
+      const started = performance.now();
+      await gpu.validated('run', () => {
+        const encoder = gpu.device.createCommandEncoder();
+        work(encoder);
+        gpu.device.queue.submit([encoder.finish()]);
+      });
+      await gpu.device.queue.onSubmittedWorkDone();
+      return wallNanoseconds(performance.now() - started);
+    };
+    await gpu.validated('run', () => this.#feed(feeds));
+    if (prelude) await submit((encoder) => encode(encoder, this.#compiled.prelude));
+    const steps: StepTime[] = [];
+    for (const step of this.#compiled.steps) steps.push({ op: step.op, nanoseconds: await submit((encoder) => encode(encoder, [step])) });
+    await gpu.validated('run', () => this.#finish(gpu.device.createCommandEncoder(), readback, staging));
+    const { values } = await this.#collect(readback, staging, null);
+    return { values, steps, nanoseconds: steps.reduce((sum, { nanoseconds }) => sum + nanoseconds, 0) };
+  }
+
+  #feed(feeds: ReadonlyMap<Value, TensorData>): void {
+    for (const [value, data] of feeds) {
+      if (!this.memory.placements.has(value) || data.length === 0) continue;
+      const { buffer, offset } = this.#compiled.placeOf(value);
+      this.#gpu.device.queue.writeBuffer(buffer, offset, deviceArray(value, data));
+    }
+  }
+
+  /** Fetches see the old values of variables: they are copied out before the updates. */
+  #finish(encoder: GPUCommandEncoder, { offsets }: Readback, staging: GPUBuffer | null): void {
+    const { placeOf, copies } = this.#compiled;
+    for (const [value, offset] of offsets) {
+      const from = placeOf(value);
+      encoder.copyBufferToBuffer(from.buffer, from.offset, staging!, offset, from.bytes);
+    }
+    for (const { from, to } of copies) encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, to.bytes);
+    this.#gpu.device.queue.submit([encoder.finish()]);
+  }
+
+  async #collect(
+    { bytes, offsets }: Readback,
+    staging: GPUBuffer | null,
+    timer: Timer | null,
+  ): Promise<{ values: ReadonlyMap<Value, TensorData>; times: readonly number[] | null }> {
+    if (!staging) return { values: new Map(), times: null };
+    await mapForReading(this.#gpu, 'run', staging, bytes);
+    try {
+      const values = new Map([...offsets].map(([value, offset]) => [value, readArray(value, staging, offset)]));
+      return { values, times: timer ? timer.read(staging) : null };
+    } finally {
+      staging.unmap();
+    }
+  }
+
+  #readback(fetch: readonly Value[], timestampBytes: number): Readback {
+    let bytes = timestampBytes;
+    const offsets = new Map<Value, number>();
+    for (const value of fetch) {
+      if (offsets.has(value)) continue;
+      offsets.set(value, bytes);
+      bytes += Math.ceil(bytesOf(value) / 8) * 8;
+    }
+    return { bytes, offsets };
+  }
+
+  async #stagingFor(bytes: number): Promise<GPUBuffer | null> {
+    if (bytes === 0) return null;
+    if (this.#staging && this.#staging.size >= bytes) return this.#staging;
+    this.#staging?.destroy();
+    this.#staging = await this.#gpu.createBuffer('run', bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+    return this.#staging;
+  }
+
+  #timerFor(spans: number): Timer | null {
+    const { timestampResolution } = this.#gpu.opened;
+    if (timestampResolution === null || spans > maxSpans) return null;
+    if (this.#timer?.spans !== spans) {
+      this.#timer?.dispose();
+      this.#timer = new Timer(this.#gpu.device, spans, timestampResolution);
+    }
+    return this.#timer;
+  }
+}
+
+function encode(encoder: GPUCommandEncoder, stages: readonly Stage[], timestampWrites?: GPUComputePassTimestampWrites): void {
+  const pass = encoder.beginComputePass(timestampWrites ? { timestampWrites } : {});
+  for (const { commands } of stages) {
+    for (const { pipeline, bindGroup, groups } of commands) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(...groups);
+    }
+  }
+  pass.end();
+}

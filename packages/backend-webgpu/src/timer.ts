@@ -1,0 +1,46 @@
+/** A query set holds 4096 timestamps. */
+export const maxSpans = 2048;
+
+/** Timestamps around compute passes, read back with the results. */
+export class Timer {
+  readonly spans: number;
+  /** Bytes that `resolve` writes at the start of the staging buffer. */
+  readonly bytes: number;
+  readonly #resolution: number;
+  readonly #queries: GPUQuerySet;
+  readonly #resolved: GPUBuffer;
+
+  constructor(device: GPUDevice, spans: number, resolution: number) {
+    this.spans = spans;
+    this.bytes = 16 * spans;
+    this.#resolution = resolution;
+    this.#queries = device.createQuerySet({ type: 'timestamp', count: 2 * spans });
+    this.#resolved = device.createBuffer({ size: this.bytes, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
+  }
+
+  writes(span: number): GPUComputePassTimestampWrites {
+    return { querySet: this.#queries, beginningOfPassWriteIndex: 2 * span, endOfPassWriteIndex: 2 * span + 1 };
+  }
+
+  resolve(encoder: GPUCommandEncoder, staging: GPUBuffer): void {
+    encoder.resolveQuerySet(this.#queries, 0, 2 * this.spans, this.#resolved, 0);
+    encoder.copyBufferToBuffer(this.#resolved, 0, staging, 0, this.bytes);
+  }
+
+  /** Nanoseconds of each span, from a mapped staging buffer. A difference below the clock's resolution is reported as that, never as 0. */
+  read(staging: GPUBuffer): readonly number[] {
+    const times = new BigUint64Array(staging.getMappedRange(0, this.bytes));
+    return Array.from({ length: this.spans }, (_, span) => Math.max(this.#resolution, Number(times[2 * span + 1]! - times[2 * span]!)));
+  }
+
+  dispose(): void {
+    this.#queries.destroy();
+    this.#resolved.destroy();
+  }
+}
+
+/** Browsers coarsen `performance.now`: to 5 microseconds, or to 100 in a page that is not cross-origin isolated. */
+export function wallNanoseconds(milliseconds: number): number {
+  const resolution = typeof process === 'object' ? 1 : globalThis.crossOriginIsolated ? 5000 : 100_000;
+  return Math.max(resolution, milliseconds * 1e6);
+}

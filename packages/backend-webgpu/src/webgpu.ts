@@ -1,0 +1,18 @@
+import { checkOptions, type Backend } from '@shoal/core';
+import { openDevice, type WebgpuOptions } from './adapter.ts';
+import { WebgpuDevice } from './device.ts';
+import type { WebgpuKernel } from './kernel.ts';
+import { structuralWebgpu } from './kernels/index.ts';
+
+/**
+ * The WebGPU backend, in browsers and in Node: shaders printed per shape, one submit per run, variables on the device.
+ *
+ * In Node it needs the npm package `webgpu` (Dawn), or a `gpu` given in the options. Results are float32 and the same bits on every
+ * run on one device; between devices they differ in the last places, as WGSL leaves rounding of `exp`, division and others open.
+ *
+ * @throws ShoalError `ATTRIBUTE` for an unknown option; opening throws `UNSUPPORTED`, with the reason, where there is no WebGPU
+ */
+export function webgpu(options: WebgpuOptions = {}): Backend<WebgpuKernel> {
+  checkOptions('backend-webgpu', options, ['gpu', 'software', 'powerPreference', 'dawnFlags']);
+  return { name: 'webgpu', kernels: structuralWebgpu, open: async () => new WebgpuDevice(await openDevice(options)) };
+}

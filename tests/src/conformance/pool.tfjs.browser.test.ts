@@ -1,0 +1,4 @@
+import { poolCases } from '@shoal/pool/cases';
+import { describeOnTfjsWebgpu } from '../tfjs-webgpu.ts';
+
+describeOnTfjsWebgpu(poolCases);

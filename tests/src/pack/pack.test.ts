@@ -1,0 +1,133 @@
+import { chromium } from 'playwright';
+import { build, preview, type Rollup } from 'vite';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { chromiumFlags, findChromium } from '../../../tools/chromium.ts';
+import { pack, type Tarball } from '../../../tools/pack.ts';
+import { onReference, readmeExample, replaced, seededRandom } from './readme.ts';
+import { findSystemNode } from './system-node.ts';
+
+const names = ['core', 'math', 'conv', 'pool', 'residual', 'backend-wasm'].map((name) => `@shoal/${name}`);
+const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+const budgetFile = join(import.meta.dirname, '../../../tools/size-budget.json');
+const { readmeExampleGzipBytes: budget }: { readmeExampleGzipBytes: number } = JSON.parse(readFileSync(budgetFile, 'utf8'));
+
+const node = findSystemNode();
+const chromiumPath = findChromium();
+const example = readmeExample();
+const lossesIn = (lines: readonly string[]): number[] => lines.map(Number).filter((value) => !Number.isNaN(value));
+
+/** Largest relative difference. */
+const apart = (a: readonly number[], b: readonly number[]): number => {
+  expect(a).toHaveLength(b.length);
+  return Math.max(...a.map((value, i) => Math.abs(value - b[i]!) / Math.abs(b[i]!)));
+};
+
+const describeInstalled = typeof node === 'string' ? describe.skip : describe;
+
+describeInstalled(`the packed packages${typeof node === 'string' ? ` skipped: ${node}` : ', installed in an empty folder'}`, () => {
+  const system = node as Exclude<typeof node, string>;
+  let folder: string;
+  let tarballs: readonly Tarball[];
+  /** Losses of the README's example: on the system's Node, and as the definition has them. */
+  let onNode: number[];
+  let defined: number[];
+
+  const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'shoal-installed-'));
+    tarballs = pack(join(folder, 'tarballs'), names);
+    write('package.json', JSON.stringify({ name: 'somebody', private: true, type: 'module' }));
+    // Offline: the tarballs satisfy each other, and nothing else is needed.
+    system.run(`npm install --offline --no-audit --no-fund ${tarballs.map(({ path }) => `"${path}"`).join(' ')}`, folder);
+    write('seeded.js', seededRandom);
+    write('example.js', example);
+    write('reference.js', onReference(example));
+    const losses = (file: string): number[] => lossesIn(system.run(`node --import ./seeded.js ${file}`, folder).trim().split('\n'));
+    onNode = losses('example.js');
+    defined = losses('reference.js');
+  }, 120_000);
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test(`the README's example runs on the system's Node ${system.version}, with the numbers of the definition`, () => {
+    expect(onNode).toHaveLength(20);
+    expect(onNode.at(-1)).toBeLessThan(onNode[0]! / 2);
+    expect(apart(onNode, defined)).toBeLessThan(1e-4);
+  });
+
+  test('every entry that needs no other backend can be imported', () => {
+    const entries = tarballs.flatMap(({ name, entries }) => entries.map((entry) => name + entry.slice(1)));
+    const here = entries.filter((entry) => !/\/(webgpu|tfjs)$/.test(entry));
+    write('entries.js', here.map((entry) => `if (Object.keys(await import('${entry}')).length > 0) console.log('${entry}');`).join('\n'));
+    const found = system.run('node entries.js', folder).trim().split('\n');
+    expect(found).toEqual(here);
+    expect(found).toEqual(expect.arrayContaining(['@shoal/core/reference', '@shoal/pool/wasm', '@shoal/residual']));
+  });
+
+  test('the types are those of the README', () => {
+    write('example.ts', example);
+    const tsc = join(import.meta.dirname, '../../../node_modules/typescript/bin/tsc');
+    const options = '--noEmit --strict --module nodenext --target es2024 --lib es2024,dom --types "" --skipLibCheck false';
+    expect(system.run(`node "${tsc}" ${options} example.ts`, folder)).toBe('');
+  });
+
+  describe('bundled by Vite', () => {
+    let modules: readonly string[];
+    let gzipBytes: number;
+
+    beforeAll(async () => {
+      write(
+        'index.html',
+        '<!doctype html><title>Shoal</title><link rel="icon" href="data:,"><script type="module" src="./page.js"></script>',
+      );
+      write('page.js', replaced(example, 'await runtime.dispose();', 'globalThis.info = runtime.info;'));
+      vi.stubEnv('NODE_ENV', 'production');
+      const built = (await build({ root: folder, configFile: false, logLevel: 'error' })) as Rollup.RollupOutput;
+      vi.unstubAllEnvs();
+      modules = built.output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
+      const scripts = built.output.filter(({ fileName }) => fileName.endsWith('.js'));
+      const sizes = scripts.map((file) => gzipSync(file.type === 'chunk' ? file.code : file.source, { level: 9 }).length);
+      gzipBytes = sizes.reduce((a, b) => a + b, 0);
+    }, 60_000);
+
+    test(`its size, gzipped, is at most ${budget} bytes, and nothing is in it that the page does not use`, () => {
+      console.log(`the README's example, bundled: ${gzipBytes} bytes gzipped, ${budget} allowed`);
+      expect(gzipBytes).toBeGreaterThan(5000);
+      expect(gzipBytes).toBeLessThanOrEqual(budget);
+      expect(modules.some((id) => id.includes('/pool/dist/wasm/'))).toBe(true);
+      expect(modules.filter((id) => /\/(reference|webgpu|tfjs|residual)\/|\.cases\./.test(id))).toEqual([]);
+    });
+
+    const inChromium = chromiumPath === undefined && !process.env['SHOAL_REQUIRE_BROWSER'] ? test.skip : test;
+    const missing = chromiumPath === undefined ? ' (skipped: Chromium not found, set SHOAL_CHROMIUM)' : '';
+
+    inChromium(`its threads start in Chromium, with the same numbers${missing}`, async ({ onTestFinished }) => {
+      const server = await preview({ root: folder, configFile: false, logLevel: 'error', preview: { port: 0, headers: isolation } });
+      onTestFinished(() => server.close());
+      const browser = await chromium.launch({ ...(chromiumPath ? { executablePath: chromiumPath } : {}), args: [...chromiumFlags] });
+      onTestFinished(() => browser.close());
+      const page = await browser.newPage();
+      const [lines, failures]: [string[], string[]] = [[], []];
+      page.on('console', (message) => (message.type() === 'log' ? lines : failures).push(message.text()));
+      page.on('pageerror', (error) => failures.push(error.message));
+      page.on('response', (response) => {
+        if (!response.ok()) failures.push(`${response.status()} ${response.url()}`);
+      });
+      // Machines with one processor would start one thread.
+      await page.addInitScript(`${seededRandom}Object.defineProperty(navigator, 'hardwareConcurrency', { get: () => 2 });`);
+      await page.goto(server.resolvedUrls!.local[0]!);
+      await page
+        .waitForFunction('globalThis.info !== undefined', undefined, { timeout: 20_000 })
+        .catch((error: unknown) => failures.push(String(error)));
+      expect(failures).toEqual([]);
+      expect(await page.evaluate('[crossOriginIsolated, info.threads, info.notes]')).toEqual([true, 2, []]);
+      expect(page.workers()).toHaveLength(2);
+      expect(apart(lossesIn(lines), defined)).toBeLessThan(1e-4);
+    });
+  });
+});
