@@ -39,7 +39,22 @@ const openers = {
       }),
     );
   },
+  'tfjs-cpu': () => openTfjs('cpu'),
+  'tfjs-wasm': () => openTfjs('wasm'),
 } satisfies Record<string, (options: BackendOptions) => Promise<Runtime>>;
+
+/** An engine of TensorFlow.js; its packages are the user's to install, and the error says which. */
+async function openTfjs(engine: 'cpu' | 'wasm'): Promise<Runtime> {
+  const [{ tfjs }, { importEngine }, { convTfjs }, { mathTfjs }, { poolTfjs }, { residualTfjs }] = await Promise.all([
+    import('@shoal/backend-tfjs'),
+    import('@shoal/backend-tfjs/node'),
+    import('@shoal/conv/tfjs'),
+    import('@shoal/math/tfjs'),
+    import('@shoal/pool/tfjs'),
+    import('@shoal/residual/tfjs'),
+  ]);
+  return createRuntime(tfjs(await importEngine(engine)), [convTfjs, mathTfjs, poolTfjs, residualTfjs]);
+}
 
 export type BackendName = keyof typeof openers;
 

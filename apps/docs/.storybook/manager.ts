@@ -1,4 +1,4 @@
 import { addons } from 'storybook/manager-api';
 import { theme } from './theme.ts';
 
-addons.setConfig({ theme: theme(), showPanel: false, enableShortcuts: false });
+addons.setConfig({ theme: theme(), layout: { showPanel: false, showToolbar: false }, ui: { enableShortcuts: false } });

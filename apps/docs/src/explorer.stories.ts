@@ -10,7 +10,8 @@ interface Arguments {
 
 const meta: Meta<Arguments> = {
   title: 'Explorer',
-  render: ({ numbers }) => html`<shoal-downsampling-explorer link-base="explorer/" .state=${numbers}></shoal-downsampling-explorer>`,
+  render: ({ numbers }) =>
+    html`<shoal-downsampling-explorer link-base="explorer/index.html" .state=${numbers}></shoal-downsampling-explorer>`,
   args: { numbers: presets.start },
 };
 
@@ -52,5 +53,5 @@ export const StrideAlone: Story = { args: { numbers: presets.skip } };
 /** The same, in Portuguese. */
 export const Portuguese: Story = {
   render: ({ numbers }) =>
-    html`<shoal-downsampling-explorer lang="pt-BR" link-base="explorer/" .state=${numbers}></shoal-downsampling-explorer>`,
+    html`<shoal-downsampling-explorer lang="pt-BR" link-base="explorer/index.html" .state=${numbers}></shoal-downsampling-explorer>`,
 };

@@ -1,6 +1,11 @@
 import type { SupportCell, SupportMatrix, SupportRow } from '@shoal/conformance';
 import { css, html, LitElement, nothing, type PropertyDeclarations, type TemplateResult } from 'lit';
 
+/** What the site is built with: the matrix, and the backends that did not open where it was built. */
+export interface MeasuredSupport extends SupportMatrix {
+  readonly notMeasured: readonly { readonly name: string; readonly reason: string }[];
+}
+
 const directions = ['forward', 'gradient', 'second-order'] as const;
 const marks: Readonly<Record<SupportCell['status'], string>> = { yes: '✓', partly: '◐', no: '–', wrong: '✗', none: '∅', untested: '·' };
 const words: Readonly<Record<SupportCell['status'], string>> = {
@@ -82,7 +87,7 @@ export class SupportMatrixTable extends LitElement {
   `;
 
   declare src: string;
-  declare matrix: SupportMatrix | null;
+  declare matrix: MeasuredSupport | null;
   #problem = '';
 
   constructor() {
@@ -100,7 +105,7 @@ export class SupportMatrixTable extends LitElement {
     try {
       const response = await fetch(this.src);
       if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
-      this.matrix = (await response.json()) as SupportMatrix;
+      this.matrix = (await response.json()) as MeasuredSupport;
     } catch (error) {
       this.#problem = `The matrix was not found (${error instanceof Error ? error.message : String(error)}): build the site with "npx -y pnpm@12 site:build".`;
       this.requestUpdate();
@@ -109,10 +114,11 @@ export class SupportMatrixTable extends LitElement {
 
   protected override render(): TemplateResult {
     if (!this.matrix) return html`<p>${this.#problem || 'Loading …'}</p>`;
-    const { backends, rows } = this.matrix;
+    const { backends, rows, notMeasured } = this.matrix;
     return html`<ul aria-label="Marks">
         ${Object.entries(marks).map(([status, mark]) => html`<li><span class=${status}>${mark}</span> ${words[status as SupportCell['status']]}</li>`)}
       </ul>
+      ${notMeasured.map(({ name, reason }) => html`<p><strong>${name}</strong> was not measured where this page was built: ${reason}.</p>`)}
       <table>
         <thead>
           <tr>

@@ -29,8 +29,8 @@ export function tfjs(tf: Tensorflow): Backend<TfjsKernel> {
   return {
     name: 'tfjs',
     kernels: structuralTfjs,
-    supports: (_, { inputs, outputs }) => {
-      const rank = Math.max(0, ...[...inputs, ...outputs].map(({ shape }) => shape.length));
+    supports: (kernel, site) => {
+      const rank = kernel.rank?.(site) ?? Math.max(0, ...[...site.inputs, ...site.outputs].map(({ shape }) => shape.length));
       return rank > maximumRank ? unsupported(`a tensor of rank ${rank}: engines of TensorFlow.js go up to ${maximumRank}`) : supported;
     },
     open: async () => new TfjsDevice(await openEngine(tf)),

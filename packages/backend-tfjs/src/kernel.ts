@@ -31,11 +31,14 @@ export interface TfjsKernel extends Kernel {
   readonly run: (site: TfjsSite<never>) => readonly Tensor[];
   /** Numbers of the inputs that must be on the host before it runs. */
   readonly reads?: (site: OpSite<never>, engine: Engine) => readonly number[];
+  /** The highest rank that it asks of the engine; by default that of the inputs and outputs. */
+  readonly rank?: (site: OpSite<never>) => number;
 }
 
 export interface TfjsKernelOptions<A extends object> {
   readonly supports?: (site: OpSite<A>) => Support;
   readonly reads?: (site: OpSite<A>, engine: Engine) => readonly number[];
+  readonly rank?: (site: OpSite<A>) => number;
 }
 
 /**
@@ -54,7 +57,7 @@ const every = ({ inputs }: OpSite<never>): readonly number[] => inputs.map((_, i
 
 /** An op's definition, run on the host: for what engines lack, or do each in its own way. */
 export function hostKernel(reference: ReferenceKernel): TfjsKernel {
-  return { op: reference.op, backend: 'tfjs', run: (site) => runOnHost(reference, site), reads: every };
+  return { op: reference.op, backend: 'tfjs', run: (site) => runOnHost(reference, site), reads: every, rank: () => 0 };
 }
 
 /**

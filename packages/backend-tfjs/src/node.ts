@@ -28,6 +28,8 @@ export async function importEngine(name: EngineName): Promise<Tensorflow> {
 async function load(name: EngineName): Promise<Tensorflow> {
   try {
     const tf = await import('@tensorflow/tfjs-core');
+    // Without it the cpu engine prints an advertisement for tfjs-node, which must not be installed: see ADR 0001.
+    tf.enableProdMode();
     if (name === 'cpu') {
       await import('@tensorflow/tfjs-backend-cpu');
     } else {

@@ -149,7 +149,7 @@ export class TfjsProgram implements DeviceProgram {
     const site = siteOf(node);
     // Kernels declare no fusion, so every input is stored; it may be stored under another shape.
     const stored = node.inputs.map((_, i) => this.#tensor(read[i]!, results));
-    const host: TensorData[] = [];
+    const host: (TensorData | undefined)[] = node.inputs.map(() => undefined);
     for (const i of kernel.reads?.(site, this.#engine) ?? []) host[i] = await download(stored[i]!, node.inputs[i]!.dtype);
     checkEngine(this.#engine, node.op.name);
     const made = tf.tidy(() => {

@@ -1,9 +1,37 @@
 import { broadcastShapes, sameShape, sizeOf, type Shape } from '@shoal/core';
 import type { Tensor, Tensorflow } from './engine.ts';
 
-/** `x` repeated to `shape`. */
+/** Fewer axes that say the same. */
+export interface JoinedAxes {
+  readonly shape: readonly number[];
+  /** What the given shapes become. */
+  readonly own: readonly (readonly number[])[];
+}
+
+/**
+ * Joins neighbouring axes along which each of some tensors is repeated throughout, or not at all, and drops those of size 1:
+ * engines fail at higher ranks.
+ */
+export function joinAxes(shape: Shape, own: readonly Shape[]): JoinedAxes {
+  const sizes = own.map((given) => [...shape.slice(given.length).map(() => 1), ...given]);
+  const groups: { size: number; readonly own: number[] }[] = [];
+  shape.forEach((size, axis) => {
+    const last = groups.at(-1);
+    if (size === 1) return;
+    if (last && sizes.every((given, i) => (given[axis] === 1) === (last.own[i] === 1))) {
+      last.size *= size;
+      sizes.forEach((given, i) => (last.own[i]! *= given[axis]!));
+    } else groups.push({ size, own: sizes.map((given) => given[axis]!) });
+  });
+  return { shape: groups.map(({ size }) => size), own: own.map((_, i) => groups.map((group) => group.own[i]!)) };
+}
+
+/** `x` repeated to `shape`: from rank 5 on webgpu does that on the CPU, and may lose the device. */
 export function broadcast(tf: Tensorflow, x: Tensor, shape: Shape): Tensor {
-  return sameShape(x.shape, shape) ? x : tf.broadcastTo(x, [...shape]);
+  if (sameShape(x.shape, shape)) return x;
+  const joined = joinAxes(shape, [x.shape]);
+  const from = tf.reshape(x, [...joined.own[0]!]);
+  return tf.reshape(sameShape(from.shape, joined.shape) ? from : tf.broadcastTo(from, [...joined.shape]), [...shape]);
 }
 
 /** webgpu selects up to this rank. */
@@ -51,7 +79,15 @@ export function place(tf: Tensorflow, x: Tensor, axis: number, { start, stride }
   if (start === 0 && count === size && stride === 1) return x;
   const spread = stride === 1 ? x : interleave(tf, x, axis, stride, value);
   const end = start + (count - 1) * stride + 1;
-  const padded = tf.pad(around(tf, spread, axis), [[0, 0], [start, size - end], [0, 0]], value); // prettier-ignore
+  const padded = tf.pad(
+    around(tf, spread, axis),
+    [
+      [0, 0],
+      [start, size - end],
+      [0, 0],
+    ],
+    value,
+  );
   return tf.reshape(padded, withSize(x.shape, axis, size));
 }
 
@@ -59,7 +95,15 @@ export function place(tf: Tensorflow, x: Tensor, axis: number, { start, stride }
 function interleave(tf: Tensorflow, x: Tensor, axis: number, stride: number, value: number): Tensor {
   const count = x.shape[axis]!;
   const [outer, inner] = [sizeOf(x.shape.slice(0, axis)), sizeOf(x.shape.slice(axis + 1))];
-  const spaced = tf.pad(tf.reshape(x, [outer * count, 1, inner]), [[0, 0], [0, stride - 1], [0, 0]], value); // prettier-ignore
+  const spaced = tf.pad(
+    tf.reshape(x, [outer * count, 1, inner]),
+    [
+      [0, 0],
+      [0, stride - 1],
+      [0, 0],
+    ],
+    value,
+  );
   const cut = tf.slice(tf.reshape(spaced, [outer, count * stride, inner]), [0, 0, 0], [outer, (count - 1) * stride + 1, inner]);
   return tf.reshape(cut, withSize(x.shape, axis, (count - 1) * stride + 1));
 }
@@ -68,7 +112,10 @@ function interleave(tf: Tensorflow, x: Tensor, axis: number, stride: number, val
 export function addAll(tf: Tensorflow, terms: readonly Tensor[]): Tensor {
   if (terms.length === 1) return terms[0]!;
   const pairs = Array.from({ length: Math.ceil(terms.length / 2) }, (_, i) => terms.slice(2 * i, 2 * i + 2));
-  return addAll(tf, pairs.map(([a, b]) => (b ? tf.add(a!, b) : a!))); // prettier-ignore
+  return addAll(
+    tf,
+    pairs.map(([a, b]) => (b ? tf.add(a!, b) : a!)),
+  );
 }
 
 /** The sum of a term for each item, zeros of `shape` where there is none; no more than two terms exist at a time. Each term is a new tensor. */

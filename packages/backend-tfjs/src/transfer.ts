@@ -23,5 +23,6 @@ function hostNumbers(dtype: Dtype, data: ArrayLike<number>): TensorData {
 /** `value` everywhere. */
 export function filled(tf: Tensorflow, { shape, dtype }: TensorType, value: number): Tensor {
   if (dtype !== 'f32' || sizeOf(shape) === 0) return upload(tf, { shape, dtype }, new Float64Array(sizeOf(shape)).fill(value));
-  return tf.fill([...shape], value, 'float32');
+  const { fill } = tf;
+  return fill([...shape], value, 'float32');
 }

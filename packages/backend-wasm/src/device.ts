@@ -2,7 +2,7 @@ import type { Variable } from '@shoal/core';
 import { ShoalError, type Device, type DeviceInfo, type DeviceProgram, type Node, type Schedule, type TensorData } from '@shoal/core';
 import type { Allocator } from './allocator.ts';
 import type { EngineOptions, WasmKernel } from './kernel.ts';
-import { layoutOf } from './layout.ts';
+import { bytesOf } from './layout.ts';
 import { buildProgram, controlBytes, viewOf, type Machine } from './program.ts';
 import type { Executor } from './threads/index.ts';
 
@@ -40,7 +40,7 @@ export class WasmDevice implements Device<WasmKernel> {
 
   write(variable: Variable, data: TensorData): Promise<void> {
     if (!this.#variables.has(variable)) {
-      this.#variables.set(variable, this.#machine.allocator.allocate(layoutOf(variable).bytes, `variable '${variable.name}'`));
+      this.#variables.set(variable, this.#machine.allocator.allocate(bytesOf(variable), `variable '${variable.name}'`));
     }
     this.#view(variable).set(data);
     return Promise.resolve();

@@ -1,7 +1,7 @@
-import { defined, planMemory, ShoalError, Value, Variable, type MemoryPlan, type Schedule, type Step } from '@shoal/core';
+import { defined, planMemory, Value, Variable, type MemoryPlan, type Schedule, type Step } from '@shoal/core';
 import { ALIGNMENT } from './allocator.ts';
 import type { EmittedStep, Places } from './emit.ts';
-import { ELEMENT_BYTES, layoutOf, TENSOR_LIMIT } from './layout.ts';
+import { bytesOf, ELEMENT_BYTES } from './layout.ts';
 
 /** What a program needs beside the variables, and where in it everything is. Addresses follow once the blocks have theirs. */
 export interface ProgramMemory {
@@ -89,18 +89,6 @@ export function placesOf(memory: ProgramMemory, bases: Bases): Places {
       return { address: addressOf(value), threadBytes };
     },
   };
-}
-
-function bytesOf(value: Value): number {
-  const { bytes } = layoutOf(value);
-  if (bytes > TENSOR_LIMIT) {
-    throw new ShoalError('MEMORY', {
-      op: 'backend-wasm',
-      fact: `a tensor of shape [${value.shape.join(',')}] takes ${bytes} bytes, more than the ${TENSOR_LIMIT} that one may have`,
-      next: 'Use a smaller batch',
-    });
-  }
-  return bytes;
 }
 
 /** Scratch is planned as a tensor that the step writes and nobody reads. */

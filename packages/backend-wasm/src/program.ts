@@ -17,7 +17,7 @@ import { ALIGNMENT, type Allocator } from './allocator.ts';
 import { emitEntry, emitFinish, emitStep, emitSteps, type Copy } from './emit.ts';
 import { ModuleBuilder } from './encoder/index.ts';
 import type { EngineOptions, WasmKernel } from './kernel.ts';
-import { layoutOf } from './layout.ts';
+import { bytesOf, layoutOf } from './layout.ts';
 import { placesOf, planProgram } from './memory.ts';
 import type { Executor, ModuleHandle, RunReport } from './threads/index.ts';
 import { counterBytes } from './tiles.ts';
@@ -51,6 +51,9 @@ export function viewOf(
 export async function buildProgram(schedule: Schedule, kernelFor: (node: Node) => WasmKernel, machine: Machine): Promise<DeviceProgram> {
   const { allocator, executor, engine, shared, relaxed } = machine;
   const module = new ModuleBuilder({ fma: engine.fma, relaxed, shared });
+  // Kernels write offsets into their instructions: what offsets do not reach is refused before.
+  for (const { reads, outputs } of [...schedule.prelude, ...schedule.steps])
+    for (const value of [...reads, ...outputs]) if (value) bytesOf(value);
   const prelude = emitSteps(schedule.prelude, kernelFor, module, engine);
   const steps = emitSteps(schedule.steps, kernelFor, module, engine);
   const memory = planProgram(schedule, steps, prelude, executor.threads);

@@ -4,8 +4,8 @@ import type { Dispatch, WebgpuKernel, WgslInput, WgslOutput, WgslScratch, WgslSi
 
 /** How elements of stored tensors are reached, decided once it is known where they lie. */
 export interface Elements {
-  load(value: Value, index: string): string;
-  store(value: Value, index: string, text: string): string;
+  readonly load: (value: Value, index: string) => string;
+  readonly store: (value: Value, index: string, text: string) => string;
 }
 
 /** A WGSL function behind the `read` or `write` of a site's tensor. */
@@ -13,7 +13,7 @@ export interface Accessor {
   readonly name: string;
   readonly reads: readonly Value[];
   readonly writes: readonly Value[];
-  print(elements: Elements): string;
+  readonly print: (elements: Elements) => string;
 }
 
 /** A step as its kernel printed it, before memory is placed. */

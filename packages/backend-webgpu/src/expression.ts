@@ -10,15 +10,14 @@ export interface PrintedExpression {
 
 /** How the leaves of an expression are read. */
 export interface Leaves {
-  input(index: number): string;
-  coordinate?(axis: number): string;
+  readonly input: (index: number) => string;
+  readonly coordinate?: (axis: number) => string;
 }
 
 /**
  * Prints a core expression, one `let` for each distinct subexpression; `prefix` keeps the names of several apart.
  *
- * What WGSL leaves open: implementations may assume that there is no NaN or infinity, so comparisons with NaN, `max` and `min` of
- * NaN and literals that are not finite work as far as the driver lets them; `log`, `pow` and division have the errors that WGSL
+ * What WGSL leaves open: implementations may assume that there is no NaN or infinity, so comparisons with NaN and literals that are not finite work as far as the driver lets them; `log`, `pow` and division have the errors that WGSL
  * allows (a few units in the last place; `pow` more). Conversion, rounding, integer arithmetic and `pow` of negative bases to
  * whole exponents are exactly those of the language.
  */
@@ -97,7 +96,7 @@ function printBinary({ op, dtype, b: right }: Expression & { kind: 'binary' }, a
     case 'pow':
       return right.kind === 'constant' ? printPower(a, right.value, b) : `shoal_pow(${a}, ${b})`;
     default:
-      return `${op}(${a}, ${b})`;
+      return dtype === 'f32' ? `shoal_${op}(${a}, ${b})` : `${op}(${a}, ${b})`;
   }
 }
 
@@ -122,6 +121,16 @@ function printCast(x: Expression & { kind: 'cast' }, a: string): string {
 export const helpers: Readonly<Record<string, string>> = {
   // A variable: WGSL refuses constant expressions that are not finite.
   shoal_infinity: 'var<private> shoal_infinity: u32 = 0x7f800000u;',
+  // By its bits: a compiler may assume that x == x.
+  shoal_nan: `fn shoal_nan(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}`,
+  shoal_max: `fn shoal_max(a: f32, b: f32) -> f32 {
+  return select(select(max(a, b), b, shoal_nan(b)), a, shoal_nan(a));
+}`,
+  shoal_min: `fn shoal_min(a: f32, b: f32) -> f32 {
+  return select(select(min(a, b), b, shoal_nan(b)), a, shoal_nan(a));
+}`,
   // 2^k e^r with |r| below 0.35 (Cody and Waite's two-part ln 2): WGSL lets the error of its own exp grow with |x|.
   shoal_exp: `fn shoal_exp(x: f32) -> f32 {
   let c = clamp(x, -104.0, 89.0);
@@ -129,7 +138,7 @@ export const helpers: Readonly<Record<string, string>> = {
   let r = fma(k, 2.12194440e-4, fma(k, -0.693359375, c));
   let half = i32(k) / 2;
   let power = exp2(r * 1.44269504) * bitcast<f32>((half + 127) << 23u) * bitcast<f32>((i32(k) - half + 127) << 23u);
-  return select(power, x, x != x);
+  return select(power, x, shoal_nan(x));
 }`,
   // Drivers differ at the ends.
   shoal_log: `fn shoal_log(x: f32) -> f32 {
@@ -159,7 +168,7 @@ export const helpers: Readonly<Record<string, string>> = {
 }`,
   // a = m 2^e with m around 1: b e is exact in two parts, and only the small b log2(m) is rounded, where WGSL's own pow loses |b log2 a| units.
   shoal_positive_pow: `fn shoal_positive_pow(a: f32, b: f32) -> f32 {
-  if (a > 3.4028234e38 || a != a) { return pow(a, b); }
+  if (a > 3.4028234e38 || shoal_nan(a)) { return pow(a, b); }
   let parts = frexp(a);
   let small = parts.fract < 0.70710678;
   let e = f32(parts.exp) - select(0.0, 1.0, small);
@@ -181,9 +190,9 @@ export const helpers: Readonly<Record<string, string>> = {
 }`,
   // WGSL clamps to the largest float that fits; the language saturates, and NaN is 0.
   shoal_to_i32: `fn shoal_to_i32(x: f32) -> i32 {
-  return select(select(select(0, i32(x), x == x), i32(0x7fffffff), x >= 2147483648.0), i32(-2147483648), x <= -2147483648.0);
+  return select(select(select(i32(x), 0, shoal_nan(x)), i32(0x7fffffff), x >= 2147483648.0), i32(-2147483648), x <= -2147483648.0);
 }`,
   shoal_to_u32: `fn shoal_to_u32(x: f32) -> u32 {
-  return select(select(select(0u, u32(x), x > 0.0), 0xffffffffu, x >= 4294967296.0), 0u, x != x);
+  return select(select(select(0u, u32(x), x > 0.0), 0xffffffffu, x >= 4294967296.0), 0u, shoal_nan(x));
 }`,
 };

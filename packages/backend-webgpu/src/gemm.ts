@@ -12,7 +12,7 @@ export interface GemmOptions {
   /** Body of a WGSL function of `batch`, `k` and `column` (i32, in range) that returns the right factor. */
   readonly right: string;
   /** Stores one element; `batch`, `row` and `column` are names of i32. */
-  write(position: { readonly batch: string; readonly row: string; readonly column: string }, value: string): string;
+  readonly write: (position: { readonly batch: string; readonly row: string; readonly column: string }, value: string) => string;
 }
 
 /** 8x8 threads, each with up to 4x4 elements 8 apart. */

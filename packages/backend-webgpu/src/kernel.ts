@@ -20,7 +20,7 @@ export interface Dispatch {
 export interface WgslInput extends TensorType {
   readonly size: number;
   /** An expression for one element; where an elementwise chain was fused into the load, its value there. */
-  read(index: string): string;
+  readonly read: (index: string) => string;
 }
 
 /** A tensor that a kernel writes. */
@@ -29,14 +29,14 @@ export interface WgslOutput extends TensorType {
   /** False where nobody reads it: `write` then gives an empty statement, and the work for it can be left out. */
   readonly wanted: boolean;
   /** A statement that stores one element, through the fused epilogue if there is one. Each element is stored once. */
-  write(index: string, value: string): string;
+  readonly write: (index: string, value: string) => string;
 }
 
 /** Device memory between the dispatches of one step, undefined at the start. */
 export interface WgslScratch {
   readonly size: number;
-  read(index: string): string;
-  write(index: string, value: string): string;
+  readonly read: (index: string) => string;
+  readonly write: (index: string, value: string) => string;
 }
 
 /** A node as a kernel prints it. Every size is known: print it as a constant. */
@@ -44,7 +44,7 @@ export interface WgslSite<A> {
   readonly inputs: readonly WgslInput[];
   readonly outputs: readonly WgslOutput[];
   readonly attributes: A;
-  scratch(dtype: Dtype, size: number): WgslScratch;
+  readonly scratch: (dtype: Dtype, size: number) => WgslScratch;
 }
 
 /** A kernel for the WebGPU backend: prints WGSL for one node. Make one with {@link wgslKernel}. */
@@ -114,7 +114,7 @@ export function ravel(shape: Shape, position: readonly string[]): string {
 export interface WgslTable {
   /** At module scope; empty where all numbers are equal. */
   readonly declaration: string;
-  at(index: string): string;
+  readonly at: (index: string) => string;
 }
 
 /** A table of known finite numbers, computed in float64 on the host, such as one per row of a plane. */

@@ -12,7 +12,7 @@ export interface ReductionOptions {
   /** Body of a WGSL function of `o` (which result) and `r` (which term), both i32: returns the term. */
   readonly term: string;
   /** Stores result `o`. */
-  write(o: string, value: string): string;
+  readonly write: (o: string, value: string) => string;
 }
 
 /** Up to here one thread takes all terms of a result in their order. */
@@ -51,16 +51,16 @@ interface Arithmetic {
   readonly type: string;
   /** The total of nothing; null for maxima, which start from their first term. */
   readonly zero: string | null;
-  lift(term: string): string;
-  join(a: string, b: string): string;
-  round(total: string): string;
-  store(site: WgslSite<unknown>, dtype: Dtype, count: number): Pick<WgslScratch, 'read' | 'write'>;
+  readonly lift: (term: string) => string;
+  readonly join: (a: string, b: string) => string;
+  readonly round: (total: string) => string;
+  readonly store: (site: WgslSite<unknown>, dtype: Dtype, count: number) => Pick<WgslScratch, 'read' | 'write'>;
 }
 
 function arithmeticOf(kind: ReductionOptions['kind'], dtype: Dtype): Arithmetic {
   const same = (text: string): string => text;
   const store: Arithmetic['store'] = (site, type, count) => site.scratch(type, count);
-  if (kind !== 'sum') return { type: dtype, zero: null, lift: same, join: (a, b) => `${kind}(${a}, ${b})`, round: same, store };
+  if (kind !== 'sum') return { type: dtype, zero: null, lift: same, join: (a, b) => `shoal_${kind}(${a}, ${b})`, round: same, store };
   if (dtype !== 'f32') return { type: dtype, zero: `${dtype}(0)`, lift: same, join: (a, b) => `${a} + ${b}`, round: same, store };
   return {
     type: 'vec2<f32>',
@@ -82,7 +82,7 @@ interface Stage {
   readonly name: string;
   readonly arithmetic: Arithmetic;
   readonly declarations: string;
-  value(o: string, r: string): string;
+  readonly value: (o: string, r: string) => string;
 }
 
 type Write = ReductionOptions['write'];

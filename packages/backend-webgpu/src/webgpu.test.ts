@@ -1,4 +1,4 @@
-import { createRuntime, ShoalError, type Runtime } from '@shoal/core';
+import { createRuntime, type Runtime, type ShoalError } from '@shoal/core';
 import { describe, expect, test } from 'vitest';
 import { webgpu } from './webgpu.ts';
 

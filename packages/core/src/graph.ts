@@ -1,6 +1,6 @@
 import type { Cost } from './cost.ts';
 import { ShoalError } from './errors.ts';
-import { checkShape, exactArray, sizeOf, type Dtype, type Shape, type TensorData, type TensorType } from './tensor.ts';
+import { checkTensorType, exactArray, sizeOf, type Dtype, type Shape, type TensorData, type TensorType } from './tensor.ts';
 
 /** What an op's gradient rule is given. */
 export interface VjpSite<A extends object> {
@@ -93,7 +93,7 @@ export class Variable extends Value {
 
 /** A tensor that the caller feeds at each run, under `name`. */
 export function input(name: string, shape: Shape, dtype: Dtype = 'f32'): Value {
-  checkShape('input', shape);
+  checkTensorType('input', { shape, dtype });
   return new Value({ shape: [...shape], dtype }, { kind: 'input', name });
 }
 
@@ -104,12 +104,13 @@ export function variable(
   initial: number | ArrayLike<number> | (() => ArrayLike<number>) = 0,
   dtype: Dtype = 'f32',
 ): Variable {
-  checkShape(`variable ${name}`, shape);
+  checkTensorType(`variable ${name}`, { shape, dtype });
   const size = sizeOf(shape);
   return new Variable(name, { shape: [...shape], dtype }, () => {
     const data = exactArray(dtype, size);
     const source = typeof initial === 'function' ? initial() : initial;
-    if (typeof source === 'number') return data.fill(source);
+    // Zeros are there already: pages that nobody writes cost nothing.
+    if (typeof source === 'number') return Object.is(source, 0) ? data : data.fill(source);
     if (source.length !== size) {
       throw new ShoalError('SHAPE', {
         op: `variable ${name}`,
@@ -124,7 +125,7 @@ export function variable(
 
 /** Literal data, kept exactly: float64 for `f32`. */
 export function constant(data: number | ArrayLike<number>, shape: Shape = [], dtype: Dtype = 'f32'): Value {
-  checkShape('constant', shape);
+  checkTensorType('constant', { shape, dtype });
   const size = sizeOf(shape);
   const values = typeof data === 'number' ? Array.from({ length: size }, () => data) : data;
   if (values.length !== size)
@@ -142,7 +143,10 @@ export function constant(data: number | ArrayLike<number>, shape: Shape = [], dt
 export function apply<A extends object>(op: Op<A>, inputs: readonly Value[], attributes: A): readonly Value[] {
   const outputs: Value[] = [];
   const node: Node = { op, inputs: [...inputs], attributes, outputs };
-  op.infer(inputs, attributes).forEach((type, output) => outputs.push(new Value(type, { kind: 'node', node, output })));
+  op.infer(inputs, attributes).forEach((type, output) => {
+    checkTensorType(op.name, type);
+    outputs.push(new Value(type, { kind: 'node', node, output }));
+  });
   return outputs;
 }
 

@@ -54,6 +54,14 @@ export function checkShape(op: string, shape: Shape): void {
   }
 }
 
+/** Throws unless the shape is one ({@link checkShape}) and the dtype is known. */
+export function checkTensorType(op: string, { shape, dtype }: TensorType): void {
+  checkShape(op, shape);
+  if (dtype !== 'f32' && dtype !== 'i32' && dtype !== 'u32') {
+    throw new ShoalError('DTYPE', { op, fact: `unknown dtype '${String(dtype)}'`, next: 'Use f32, i32 or u32' });
+  }
+}
+
 export function checkDtype(op: string, name: string, actual: Dtype, expected: Dtype): void {
   if (actual !== expected) {
     throw new ShoalError('DTYPE', {

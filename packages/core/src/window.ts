@@ -45,7 +45,7 @@ export function nhwc(op: string, shape: Shape): Nhwc {
 
 /** Both axes of a size option. */
 export function size2d(op: string, name: string, option: Size2dOption): Size2d {
-  const size = typeof option === 'object' ? option : { height: option, width: option };
+  const size = typeof option === 'object' && option !== null ? option : { height: option, width: option };
   for (const n of [size.height, size.width]) {
     if (!Number.isSafeInteger(n) || n < 1)
       throw new ShapeError({ op, fact: `${name} ${n} is not a positive integer`, next: `Give a ${name} of at least 1` });
@@ -76,8 +76,10 @@ function resolvePadding(
 ): Padding2d {
   if (option === 'valid') return { top: 0, bottom: 0, left: 0, right: 0 };
   if (typeof option === 'number') return checkPadding(op, { top: option, bottom: option, left: option, right: option });
-  if (typeof option === 'object')
+  if (typeof option === 'object') {
+    checkOptions(op, option, ['top', 'bottom', 'left', 'right']);
     return checkPadding(op, { top: option.top ?? 0, bottom: option.bottom ?? 0, left: option.left ?? 0, right: option.right ?? 0 });
+  }
   if (option !== 'same' && option !== 'same-lower') {
     throw new ShoalError('ATTRIBUTE', {
       op,

@@ -1,4 +1,4 @@
-import { formatShape, sameShape, ShapeError, ShoalError, Value, type Variable } from '@shoal/core';
+import { formatShape, sameShape, ShapeError, ShoalError, type Value, type Variable } from '@shoal/core';
 
 /** A new value for a variable, as programs take it. */
 export type Update = readonly [variable: Variable, value: Value];
@@ -19,7 +19,7 @@ export interface OptimizerOptions {
   readonly learningRate: number | Value;
 }
 
-/** @throws ShoalError when there are not as many gradients as parameters, or one does not fit, or the learning rate is no scalar */
+/** @throws ShoalError when there are not as many gradients as parameters, or one does not fit, or the learning rate is no scalar or negative */
 export function checkOptimizer(op: string, { parameters, gradients, learningRate }: OptimizerOptions): void {
   if (parameters.length !== gradients.length) {
     throw new ShoalError('GRAPH', {
@@ -37,7 +37,8 @@ export function checkOptimizer(op: string, { parameters, gradients, learningRate
         next: 'Pass what gradients(loss, parameters) returns',
       });
   });
-  if (learningRate instanceof Value && learningRate.shape.length > 0) {
+  if (typeof learningRate === 'number') checkCoefficient(op, 'learning rate', learningRate);
+  else if (learningRate.shape.length > 0) {
     throw new ShapeError({ op, fact: `learning rate of shape ${formatShape(learningRate.shape)}`, next: 'Pass a scalar' });
   }
 }

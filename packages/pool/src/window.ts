@@ -111,12 +111,16 @@ export interface WindowCells {
 export function windowCells(input: Shape, pooled: Shape, { window, stride, dilation, padding }: Window2d): WindowCells {
   const [, height, width] = nhwc('pool', input);
   const [, oh, ow] = nhwc('pool', pooled);
-  const positions = (outputs: number, k: number, s: number, d: number, before: number): number[][] =>
-    Array.from({ length: outputs }, (_, o) => Array.from({ length: k }, (_, i) => o * s - before + i * d));
-  const inside = (size: number) => (cells: readonly number[]) => cells.filter((cell) => cell >= 0 && cell < size);
+  const positions = (size: number, outputs: number, k: number, s: number, d: number, before: number): number[][] =>
+    Array.from({ length: outputs }, (_, o) => {
+      const start = o * s - before;
+      const first = Math.max(0, Math.ceil(-start / d));
+      const count = Math.min(k, Math.ceil((size - start) / d)) - first;
+      return Array.from({ length: Math.max(0, count) }, (_, i) => start + (first + i) * d);
+    });
   return {
-    rows: positions(oh, window.height, stride.height, dilation.height, padding.top).map(inside(height)),
-    columns: positions(ow, window.width, stride.width, dilation.width, padding.left).map(inside(width)),
+    rows: positions(height, oh, window.height, stride.height, dilation.height, padding.top),
+    columns: positions(width, ow, window.width, stride.width, dilation.width, padding.left),
   };
 }
 

@@ -10,6 +10,5 @@ await onWebgpu((backend) =>
   describeCases(convCases, () => createRuntime(backend, [convWebgpu]), {
     backend: 'webgpu',
     makeOracle: () => createRuntime(reference(), [convReference]),
-    lacks: ['nan'],
   }),
 );

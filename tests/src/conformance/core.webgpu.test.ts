@@ -8,6 +8,5 @@ await onWebgpu((backend) =>
   describeCases(coreCases, () => createRuntime(backend), {
     backend: 'webgpu',
     makeOracle: () => createRuntime(reference()),
-    lacks: ['nan'],
   }),
 );

@@ -10,6 +10,5 @@ await onWebgpu((backend) =>
   describeCases(mathCases, () => createRuntime(backend, [mathWebgpu]), {
     backend: 'webgpu',
     makeOracle: () => createRuntime(reference(), [mathReference]),
-    lacks: ['nan'],
   }),
 );

@@ -10,6 +10,5 @@ await onWebgpu((backend) =>
   describeCases(poolCases, () => createRuntime(backend, [poolWebgpu]), {
     backend: 'webgpu',
     makeOracle: () => createRuntime(reference(), [poolReference]),
-    lacks: ['nan'],
   }),
 );

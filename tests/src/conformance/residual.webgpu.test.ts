@@ -16,6 +16,5 @@ await onWebgpu((backend) =>
   describeCases(residualCases, () => createRuntime(backend, [convWebgpu, mathWebgpu, poolWebgpu, residualWebgpu]), {
     backend: 'webgpu',
     makeOracle: () => createRuntime(reference(), [convReference, mathReference, poolReference, residualReference]),
-    lacks: ['nan'],
   }),
 );

@@ -85,7 +85,7 @@ async function train(halving: Halving, threads: number, data: Images, heldOut: I
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 /** The bits themselves: NaN is equal to itself, and 0 differs from -0. */
-const bits = (data: TensorData): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+const bits = (data: TensorData): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 
 describe.each<Halving>(['pooled', 'strided'])('a small %s network on Fashion-MNIST', (halving) => {
   let runs: { one: Trained; two: Trained };
@@ -119,7 +119,8 @@ describe.each<Halving>(['pooled', 'strided'])('a small %s network on Fashion-MNI
   test('two runs with one seed, on 1 and on 2 threads, have the same bits', () => {
     const { one, two } = runs;
     expect(two.losses).toEqual(one.losses);
-    expect(Object.keys(one.state)).toHaveLength(12);
-    for (const [name, data] of Object.entries(one.state)) expect(bits(two.state[name]!), name).toEqual(bits(data));
+    const names = Object.keys(one.state);
+    expect(names).toHaveLength(12);
+    expect(names.filter((name) => !bits(one.state[name]!).equals(bits(two.state[name]!)))).toEqual([]);
   });
 });

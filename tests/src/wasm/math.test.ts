@@ -2,10 +2,10 @@ import { expression as e, input, map, sizeOf, type Shape } from '@shoal/core';
 import { matmul } from '@shoal/math';
 import { mathReference } from '@shoal/math/reference';
 import { mathWasm } from '@shoal/math/wasm';
-import { describe, test } from 'vitest';
-import { agreement, noise, withGradients } from './agree.ts';
+import { describe, expect, test } from 'vitest';
+import { comparison, noise, withGradients } from './comparison.ts';
 
-const agree = agreement({ wasm: [mathWasm], reference: [mathReference] });
+const differences = comparison({ wasm: [mathWasm], reference: [mathReference] });
 
 const products: readonly (readonly [m: number, k: number, n: number])[] = [
   [1, 1, 1],
@@ -35,10 +35,10 @@ describe.each(products)('%ix%i times %i columns', (m, k, n) => {
     const bias = input('bias', [n]);
     const feeds = { a: noise(m * k, 2), b: noise(k * n, 3), bias: noise(n, 4) };
     const y = map([matmul(a, b, { transposeA, transposeB, bias })], (x) => e.max(x, 0));
-    await agree({ outputs: { y } }, feeds, 2e-6);
+    expect(await differences({ outputs: { y } }, feeds, 2e-6)).toEqual([]);
     const plain = matmul(a, b, { transposeA, transposeB });
     const outputs = withGradients(plain, input('seed', [m, n]), { a, b });
-    await agree({ outputs }, { a: feeds.a, b: feeds.b, seed: noise(m * n, 5) }, 2e-6);
+    expect(await differences({ outputs }, { a: feeds.a, b: feeds.b, seed: noise(m * n, 5) }, 2e-6)).toEqual([]);
   });
 });
 
@@ -68,18 +68,22 @@ const batches: readonly (readonly [a: Shape, b: Shape])[] = [
 test.each(batches)('batches %j and %j', async (left, right) => {
   const [a, b] = [input('a', left), input('b', right)];
   const y = matmul(a, b);
-  await agree(
-    { outputs: withGradients(y, input('seed', y.shape), { a, b }) },
-    { a: noise(sizeOf(left), 2), b: noise(sizeOf(right), 3), seed: noise(sizeOf(y.shape), 5) },
-  );
+  expect(
+    await differences(
+      { outputs: withGradients(y, input('seed', y.shape), { a, b }) },
+      { a: noise(sizeOf(left), 2), b: noise(sizeOf(right), 3), seed: noise(sizeOf(y.shape), 5) },
+    ),
+  ).toEqual([]);
 });
 
 test('nothing to add up gives 0', async () => {
-  await agree({ outputs: { y: matmul(input('a', [3, 0]), input('b', [0, 5])) } }, { a: [], b: [] });
+  expect(await differences({ outputs: { y: matmul(input('a', [3, 0]), input('b', [0, 5])) } }, { a: [], b: [] })).toEqual([]);
 });
 
 test('what lies beyond a row never reaches the result', async () => {
   const [a, b] = [input('a', [2, 5]), input('b', [3, 5])];
   const y = matmul(a, b, { transposeB: true });
-  await agree({ outputs: { y } }, { a: [1, 2, 3, 4, 5, NaN, 1, 1, 1, 1], b: [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, Infinity, 1, 1, 1, 1] });
+  expect(
+    await differences({ outputs: { y } }, { a: [1, 2, 3, 4, 5, NaN, 1, 1, 1, 1], b: [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, Infinity, 1, 1, 1, 1] }),
+  ).toEqual([]);
 });

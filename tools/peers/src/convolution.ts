@@ -41,8 +41,8 @@ for (const { channels, size } of layers) {
   const theirX = tf.tensor4d(data, [1, size, size, channels]);
   const theirW = tf.tensor4d(weights, [3, 3, channels, channels]);
 
-  const ours = (await executable.run({ x: data }))['y']!;
-  const theirs = tf.tidy(() => tf.conv2d(theirX, theirW, 1, 'same').dataSync());
+  const ours = Float32Array.from((await executable.run({ x: data }))['y']!);
+  const theirs = Float32Array.from(tf.tidy(() => tf.conv2d(theirX, theirW, 1, 'same').dataSync()));
   const scale = ours.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const difference = ours.reduce((most, value, i) => Math.max(most, Math.abs(value - theirs[i]!)), 0) / scale;
   if (!(difference < 1e-5)) throw new Error(`the results differ by ${difference} of the largest value`);

@@ -69,8 +69,14 @@ export function arithmetic(engine: Engine): Arithmetic {
     sub: (a, b) => tf.sub(a, b),
     mul: (a, b) => tf.mul(a, b),
     div: (a, b) => tf.div(a, b),
-    max: extremum((a, b) => tf.maximum(a, b), (a, b) => tf.greater(a, b)), // prettier-ignore
-    min: extremum((a, b) => tf.minimum(a, b), (a, b) => tf.less(a, b)), // prettier-ignore
+    max: extremum(
+      (a, b) => tf.maximum(a, b),
+      (a, b) => tf.greater(a, b),
+    ),
+    min: extremum(
+      (a, b) => tf.minimum(a, b),
+      (a, b) => tf.less(a, b),
+    ),
     lt: (a, b) => tf.less(a, b),
     le: (a, b) => tf.lessEqual(a, b),
     gt: (a, b) => tf.greater(a, b),

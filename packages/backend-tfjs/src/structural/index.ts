@@ -11,7 +11,7 @@ import { reduceTfjs } from './reduce.ts';
 export const structuralTfjs = {
   mapOp: mapTfjs,
   reduceOp: reduceTfjs,
-  fillOp: tfjsKernel(fillOp, ({ tf, outputs: [y], attributes: { value } }) => [filled(tf, y!, value)]),
+  fillOp: tfjsKernel(fillOp, ({ tf, outputs: [y], attributes: { value } }) => [filled(tf, y!, value)], { rank: () => 0 }),
   // TensorFlow.js has neither u32 nor the high half of a product, which Philox needs.
   randomOp: hostKernel(structuralReference.randomOp),
   reshapeOp: reshapeTfjs,

@@ -4,7 +4,9 @@ import { tfjsKernel, unlessInteger } from '../kernel.ts';
 import { place, take } from '../shaping.ts';
 import { filled } from '../transfer.ts';
 
-export const reshapeTfjs = tfjsKernel(reshapeOp, ({ tf, inputs: [x], attributes: { shape } }) => [tf.reshape(x!, [...shape])]);
+export const reshapeTfjs = tfjsKernel(reshapeOp, ({ tf, inputs: [x], attributes: { shape } }) => [tf.reshape(x!, [...shape])], {
+  rank: () => 0,
+});
 
 export const transposeTfjs = unlessInteger(
   tfjsKernel(transposeOp, ({ tf, inputs: [x], attributes: { permutation } }) => [tf.transpose(x!, [...permutation])]),

@@ -16,9 +16,10 @@ export function sumOver(data: ArrayLike<number>, shape: Shape, axes: readonly nu
     else groups.push({ size, summed });
   });
   const kept = groups.filter(({ summed }) => !summed).map(({ size }) => size);
-  const strides = stridesOf(kept).reverse();
   const sums = new Float64Array(sizeOf(kept));
-  const steps = groups.toReversed().map(({ summed }) => (summed ? 0 : strides.shift()!)).reverse(); // prettier-ignore
+  const strides = stridesOf(kept);
+  let next = 0;
+  const steps = groups.map(({ summed }) => (summed ? 0 : strides[next++]!));
   let read = 0;
   const visit = (group: number, at: number): void => {
     const [size, step] = [groups[group]!.size, steps[group]!];

@@ -19,7 +19,7 @@ export async function openDawn({
 }): Promise<GPU | string> {
   let dawn: Dawn;
   try {
-    dawn = (await import('webgpu')) as Dawn;
+    dawn = await import('webgpu');
   } catch (cause) {
     return `the package webgpu cannot be loaded (${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)}); install it with: npm install webgpu`;
   }

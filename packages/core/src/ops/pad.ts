@@ -1,6 +1,6 @@
 import { ShapeError, ShoalError } from '../errors.ts';
 import { apply1, type Op, type Value } from '../graph.ts';
-import { checkArity, formatShape } from '../tensor.ts';
+import { checkArity, formatShape, type Shape } from '../tensor.ts';
 import { concat } from './concat.ts';
 import { slice } from './slice.ts';
 
@@ -18,14 +18,7 @@ export const padOp: Op<PadAttributes> = {
   infer(inputs, { before, after, interior }) {
     checkArity('core/pad', inputs, 1);
     const { shape, dtype } = inputs[0]!;
-    const lists = [before, after, interior];
-    if (lists.some((list) => list.length !== shape.length || list.some((n) => !Number.isInteger(n) || n < 0))) {
-      throw new ShapeError({
-        op: 'core/pad',
-        fact: `before [${before.join(',')}], after [${after.join(',')}], interior [${interior.join(',')}] do not fit ${formatShape(shape)}`,
-        next: 'Give one non-negative integer per axis',
-      });
-    }
+    checkCells(shape, { before, after, interior });
     return [{ shape: shape.map((n, axis) => before[axis]! + after[axis]! + n + Math.max(0, n - 1) * interior[axis]!), dtype }];
   },
   vjp({ inputs: [x], cotangents: [ct], attributes: { before, interior } }) {
@@ -33,6 +26,16 @@ export const padOp: Op<PadAttributes> = {
   },
   cost: () => ({}),
 };
+
+function checkCells(shape: Shape, lists: Readonly<Record<string, readonly number[]>>): void {
+  if (Object.values(lists).every((list) => list.length === shape.length && list.every((n) => Number.isInteger(n) && n >= 0))) return;
+  const written = Object.entries(lists).map(([name, list]) => `${name} [${list.join(',')}]`);
+  throw new ShapeError({
+    op: 'core/pad',
+    fact: `${written.join(', ')} do not fit ${formatShape(shape)}`,
+    next: 'Give one non-negative integer per axis',
+  });
+}
 
 export function apply1Pad(x: Value, attributes: PadAttributes): Value {
   const { before, after, interior } = attributes;
@@ -58,6 +61,7 @@ export function pad(x: Value, { before, after, mode = 'constant', value = 0 }: P
   if (mode !== 'reflect' && mode !== 'circular') {
     throw new ShoalError('ATTRIBUTE', { op: 'core/pad', fact: `unknown mode ${String(mode)}`, next: 'Use constant, reflect or circular' });
   }
+  checkCells(x.shape, { before, after });
   return x.shape.reduce((padded, n, axis) => extend(padded, axis, n, before[axis]!, after[axis]!, mode), x);
 }
 

@@ -24,6 +24,9 @@ export const reduceOp: Op<ReduceAttributes> = {
   infer(inputs, { kind, axes }) {
     checkArity('core/reduce', inputs, 1);
     const { shape, dtype } = inputs[0]!;
+    if (!['sum', 'max', 'min'].includes(kind)) {
+      throw new ShoalError('ATTRIBUTE', { op: 'core/reduce', fact: `unknown kind '${kind as string}'`, next: 'Use sum, max or min' });
+    }
     axes.forEach((axis, i) => {
       if (!Number.isInteger(axis) || axis < 0 || axis >= shape.length || (i > 0 && axis <= axes[i - 1]!)) {
         throw new ShapeError({

@@ -33,5 +33,8 @@ export function spreadAlong(tf: Tensorflow, dy: Tensor, side: Side, input: numbe
   if (output === 1 && attributes.dilation[side] === 1) {
     return place(tf, broadcast(tf, dy, resized(dy.shape, axis, taps.length)), axis, { start: taps[0]!.start, stride: 1 }, input);
   }
-  return addAll(tf, taps.map((tap) => place(tf, take(tf, dy, axis, positions(tap)), axis, tap, input))); // prettier-ignore
+  return addAll(
+    tf,
+    taps.map((tap) => place(tf, take(tf, dy, axis, positions(tap)), axis, tap, input)),
+  );
 }

@@ -29,10 +29,24 @@ function bestAlong(
   let best: Best | null = null;
   for (const tap of taps) {
     const whole = (part: Tensor): Tensor => place(tf, part, axis, positions(tap), output);
-    const coordinate = ramp(tf, Array.from({ length: tap.count }, (_, i) => tap.start + i * tap.stride), axis); // prettier-ignore
+    const coordinate = ramp(
+      tf,
+      Array.from({ length: tap.count }, (_, i) => tap.start + i * tap.stride),
+      axis,
+    );
     const next: Best = { value: whole(take(tf, x, axis, tap)), at: whole(candidate(tap, coordinate)) };
     const inside = seen.map((_, position) => position >= tap.first && position < tap.first + tap.count);
-    best = best === null ? next : better(tf, best, next, inside, inside.map((here, i) => here && !seen[i]), axis); // prettier-ignore
+    best =
+      best === null
+        ? next
+        : better(
+            tf,
+            best,
+            next,
+            inside,
+            inside.map((here, i) => here && !seen[i]),
+            axis,
+          );
     inside.forEach((here, i) => (seen[i] ||= here));
   }
   return best!;

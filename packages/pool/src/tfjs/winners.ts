@@ -37,9 +37,17 @@ function meetings(tf: Tensorflow, pooled: Shape, attributes: PoolGradientAttribu
   const { window } = attributes;
   if (oh * ow < window.height * window.width) {
     return range(oh * ow, (i) => i).map((i) => () => {
-      const [row, column] = [{ start: Math.floor(i / ow), count: 1, stride: 1 }, { start: i % ow, count: 1, stride: 1 }]; // prettier-ignore
+      const [row, column] = [
+        { start: Math.floor(i / ow), count: 1, stride: 1 },
+        { start: i % ow, count: 1, stride: 1 },
+      ];
       return {
-        cells: cellNumbers(tf, range(height, (h) => h), range(width, (w) => w), width), // prettier-ignore
+        cells: cellNumbers(
+          tf,
+          range(height, (h) => h),
+          range(width, (w) => w),
+          width,
+        ),
         readPlane: (x) => x,
         writePlane: (part) => part,
         readWindows: (y) => take(tf, take(tf, y, 1, row), 2, column),
@@ -53,7 +61,12 @@ function meetings(tf: Tensorflow, pooled: Shape, attributes: PoolGradientAttribu
     across.map((columns) => () => {
       const [rowAt, columnAt] = [positions(rows), positions(columns)];
       return {
-        cells: cellNumbers(tf, range(rows.count, (i) => rows.start + i * rows.stride), range(columns.count, (i) => columns.start + i * columns.stride), width), // prettier-ignore
+        cells: cellNumbers(
+          tf,
+          range(rows.count, (i) => rows.start + i * rows.stride),
+          range(columns.count, (i) => columns.start + i * columns.stride),
+          width,
+        ),
         readPlane: (x) => take(tf, take(tf, x, 1, rows), 2, columns),
         writePlane: (part) => place(tf, place(tf, part, 2, columns, width), 1, rows, height),
         readWindows: (y) => take(tf, take(tf, y, 1, rowAt), 2, columnAt),

@@ -1,9 +1,9 @@
 import { wasmKernel } from '@shoal/backend-wasm';
 import type { FunctionBuilder, I32, Local, V128 } from '@shoal/backend-wasm/encoder';
 import { averagePool, averagePoolGradient, type AveragePoolAttributes } from '../average-pool.ts';
-import { isAll, minimum, ceilOrZero, planeOf, tapsInside, wholeWindows, type Axis, type Plane, type Range } from './axis.ts';
+import { ceilOrZero, isAll, minimum, planeOf, tapsInside, wholeWindows, type Axis, type Plane, type Range } from './axis.ts';
 import { emitCells } from './cells.ts';
-import { eachCell, emitWindows, forCells, isUnrolled, type Spot } from './windows.ts';
+import { emitWindows, forCells, isUnrolled, readTap, tapsOf, type Spot } from './windows.ts';
 
 type Divisor = AveragePoolAttributes['divisor'];
 
@@ -13,15 +13,17 @@ const chain = 32;
 export const averagePoolWasm = wasmKernel(
   averagePool,
   (site) => {
-    const { divisor } = site.attributes;
-    emitWindows(site, (spot) => {
-      const { stage, plane, top, left, to, channel, lanes, inside } = spot;
-      const { f } = stage;
-      const sum = sumOf(spot, !inside && isUnrolled(site, plane));
-      const mean = inside
-        ? divide(f, sum, countAt(f, plane, { row: top, column: left }, divisor))
-        : divide(f, sum, fullCount(plane, divisor));
-      stage.store(mean, { at: to, channel }, lanes);
+    const { inputs, outputs, attributes } = site;
+    const plane = planeOf(inputs[0]!.shape, outputs[0]!.shape, attributes);
+    emitWindows(site, ({ f, store }) => {
+      const full = splatOf(f, fullCount(plane, attributes.divisor));
+      const write = ({ to, channel, lanes }: Spot, sum: V128, count: V128 | null): void =>
+        store(count ? f.f32x4.div(sum, count) : sum, { at: to, channel }, lanes);
+      return {
+        whole: (spot) => write(spot, isUnrolled(site) ? sumTaps(spot) : sumCells(spot), full),
+        edge: (spot) =>
+          write(spot, sumCells(spot), splatOf(f, countAt(f, plane, { row: spot.top, column: spot.left }, attributes.divisor))),
+      };
     });
   },
   { fusion: { epilogue: true, load: { 0: 'masked' } } },
@@ -32,37 +34,44 @@ export const averagePoolGradientWasm = wasmKernel(
   averagePoolGradient,
   (site) => {
     const { divisor, inputShape } = site.attributes;
-    const full = (axis: Axis): Range => fullWindows(axis, divisor);
-    const { rows, columns } = planeOf(inputShape, site.inputs[0]!.shape, site.attributes);
-    const allFull = isAll(full(rows), rows.outputs) && isAll(full(columns), columns.outputs);
-    emitCells(site, full, ({ stage, plane, to, channel, lanes, isWhole, forWindows }) => {
-      const { f } = stage;
-      const sum = f.local.v128(0);
-      const divided = isWhole || allFull;
-      forWindows(({ at, offset, position }) => {
-        const dy = stage.load(0, { at, offset, channel });
-        f.set(sum, f.f32x4.add(sum, divided || !position ? dy : divide(f, dy, countAt(f, plane, startOf(f, plane, position), divisor))));
-      });
-      stage.store(divided ? divide(f, sum, fullCount(plane, divisor)) : sum, { at: to, channel }, lanes);
+    const plane = planeOf(inputShape, site.inputs[0]!.shape, site.attributes);
+    const { rows, columns } = plane;
+    const range = (axis: Axis): Range => fullWindows(axis, divisor);
+    const allFull = isAll(range(rows), rows.outputs) && isAll(range(columns), columns.outputs);
+    emitCells(site, range, ({ f, load, store }) => {
+      const full = splatOf(f, fullCount(plane, divisor));
+      return ({ to, channel, lanes, isWhole, forWindows }) => {
+        const sum = f.local.v128(0);
+        const oneDivisor = isWhole || allFull;
+        forWindows(({ at, offset, position }) => {
+          const dy = load(0, { at, offset, channel });
+          const own = oneDivisor || !position ? null : splatOf(f, countAt(f, plane, startOf(f, plane, position), divisor));
+          f.set(sum, f.f32x4.add(sum, own ? f.f32x4.div(dy, own) : dy));
+        });
+        store(oneDivisor && full ? f.f32x4.div(sum, full) : sum, { at: to, channel }, lanes);
+      };
     });
   },
   { fusion: { epilogue: true, load: { 0: 'masked' } } },
 );
 
-function sumOf(spot: Spot, unrolled: boolean): V128 {
-  const { rows, columns } = spot.plane;
+function sumTaps(spot: Spot): V128 {
   const { f } = spot.stage;
-  if (rows.window * columns.window > chain) return doubleSum(spot);
-  const sum = f.local.v128(0);
-  const add = (value: V128): void => f.set(sum, f.f32x4.add(sum, value));
-  if (unrolled) eachCell(spot, add);
-  else forCells(spot, add);
+  const [first, ...others] = tapsOf(spot.plane);
+  const sum = f.let(readTap(spot, first!));
+  for (const tap of others) f.set(sum, f.f32x4.add(sum, readTap(spot, tap)));
   return sum;
 }
 
-function doubleSum(spot: Spot): V128 {
+function sumCells(spot: Spot): V128 {
+  const { rows, columns } = spot.plane;
   const { f } = spot.stage;
   const { f32x4, f64x2 } = f;
+  if (rows.window * columns.window <= chain) {
+    const sum = f.local.v128(0);
+    forCells(spot, (value) => f.set(sum, f32x4.add(sum, value)));
+    return sum;
+  }
   const [low, high] = [f.local.v128(0), f.local.v128(0)];
   forCells(spot, (read) => {
     const value = f.let(read);
@@ -82,9 +91,10 @@ function fullWindows(axis: Axis, divisor: Divisor): Range {
 
 const fullCount = ({ rows, columns }: Plane, divisor: Divisor): number => (divisor === 'one' ? 1 : rows.window * columns.window);
 
-function divide(f: FunctionBuilder, sum: V128, count: number | I32): V128 {
-  if (count === 1) return sum;
-  return f.f32x4.div(sum, typeof count === 'number' ? count : f.f32x4.splat(f.f32.convertI32S(count)));
+/** A divisor in every lane; null for 1. */
+function splatOf(f: FunctionBuilder, count: number | I32): Local<'v128'> | null {
+  if (count === 1) return null;
+  return f.let(f.f32x4.splat(typeof count === 'number' ? f.f32.const(count) : f.f32.convertI32S(count)));
 }
 
 interface Position {

@@ -42,7 +42,7 @@ export interface Window {
 export function emitCells<A extends PoolGradientAttributes>(
   site: WasmSite<A>,
   whole: (axis: Axis) => Range,
-  visit: (cell: Cell) => void,
+  visitorOf: (stage: Stage) => (cell: Cell) => void,
 ): void {
   const { attributes, inputs, outputs } = site;
   const plane = planeOf(outputs[0]!.shape, inputs[0]!.shape, attributes);
@@ -61,6 +61,7 @@ export function emitCells<A extends PoolGradientAttributes>(
   site.stage({ tiles: columns.size * channels === 0 ? 0 : tiles }, (stage) => {
     const { f } = stage;
     const { i32 } = f;
+    const visit = visitorOf(stage);
     forUnits(stage, batch * rows.size, perTile, (line) => {
       const [image, row, column] = [f.let(i32.divU(line, rows.size)), f.let(i32.remU(line, rows.size)), f.local.i32()];
       const vertical = reach(f, rows, row);

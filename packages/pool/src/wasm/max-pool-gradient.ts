@@ -11,17 +11,17 @@ export const maxPoolGradientWasm = wasmKernel(
     emitCells(
       site,
       ({ outputs }) => ({ from: 0, to: outputs }),
-      ({ stage, cell, to, channel, lanes, forWindows }) => {
-        const { f } = stage;
-        const { i32, i32x4, f32x4, v128 } = f;
-        const own = f.let(i32x4.splat(cell));
-        const sum = f.local.v128(0);
-        forWindows(({ at, offset }) => {
-          const won = i32x4.eq(v128.load(i32.add(stage.input(1), at), offset, 4), own);
-          f.set(sum, f32x4.add(sum, v128.and(stage.load(0, { at, offset, channel }), won)));
-        });
-        stage.store(sum, { at: to, channel }, lanes);
-      },
+      ({ f, input, load, store }) =>
+        ({ cell, to, channel, lanes, forWindows }) => {
+          const { i32, i32x4, f32x4, v128 } = f;
+          const own = f.let(i32x4.splat(cell));
+          const sum = f.local.v128(0);
+          forWindows(({ at, offset }) => {
+            const won = i32x4.eq(v128.load(i32.add(input(1), at), offset, 4), own);
+            f.set(sum, f32x4.add(sum, v128.and(load(0, { at, offset, channel }), won)));
+          });
+          store(sum, { at: to, channel }, lanes);
+        },
     );
   },
   { fusion: { epilogue: true } },

@@ -1,5 +1,5 @@
 import { forLanes, forUnits, tilesFor, VECTOR_BYTES, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
-import type { FunctionBuilder, Local, Operand, V128 } from '@shoal/backend-wasm/encoder';
+import type { FunctionBuilder, I32, Local, Operand, V128 } from '@shoal/backend-wasm/encoder';
 import type { PoolAttributes } from '../window.ts';
 import { planeOf, tapsInside, wholeWindows, within, type Plane, type Range } from './axis.ts';
 
@@ -26,14 +26,36 @@ export interface Spot {
   readonly channel: Operand<'i32'>;
   readonly lanes: Lanes;
   /** The taps that lie inside; null where all do. */
-  readonly inside: { readonly rows: Range<Local<'i32'>>; readonly columns: Range<Local<'i32'>> } | null;
+  readonly inside: Inside | null;
+}
+
+export interface Inside {
+  readonly rows: Range<Local<'i32'>>;
+  readonly columns: Range<Local<'i32'>>;
+}
+
+/** The code for one kind of pooling, written inside a stage. */
+export interface Walker {
+  /** For a window that lies inside. */
+  readonly whole: (spot: Spot) => void;
+  /** For any window; it looks at the bounds. */
+  readonly edge: (spot: Spot & { readonly inside: Inside }) => void;
+  /** For kinds whose `whole` is right only as long as nothing special is read. */
+  readonly check?: {
+    /** Before a row of windows. */
+    readonly begin: () => void;
+    /** After it, at its last whole window: what `whole` leaves to the window that follows. */
+    readonly last: (spot: Spot) => void;
+    /** Whether the row must be done again, all of it by `edge`. */
+    readonly failed: () => I32;
+  };
 }
 
 /**
- * Walks all windows, a vector of channels at a time: `visit` writes the code for windows that lie inside, and again for those at the
- * edges, which must look at the bounds. A tile is a few output rows, or a part of the channels of one row where there is much to read.
+ * Walks all windows, a vector of channels at a time. A tile is a few output rows, or a part of the channels of one row where there is
+ * much to read.
  */
-export function emitWindows(site: WasmSite<PoolAttributes>, visit: (spot: Spot) => void): void {
+export function emitWindows(site: WasmSite<PoolAttributes>, walkerOf: (stage: Stage) => Walker): void {
   const plane = planeOf(site.inputs[0]!.shape, site.outputs[0]!.shape, site.attributes);
   const { batch, channels, rows, columns } = plane;
   const cellBytes = channels * 4;
@@ -45,30 +67,45 @@ export function emitWindows(site: WasmSite<PoolAttributes>, visit: (spot: Spot) 
   site.stage({ tiles: columns.outputs * channels === 0 ? 0 : tiles * parts.count }, (stage) => {
     const { f } = stage;
     const { i32 } = f;
+    const { whole, edge, check } = walkerOf(stage);
     const part = parts.count === 1 ? null : f.let(i32.remU(stage.tile, parts.count));
     const share = { ...stage, tile: part ? f.let(i32.divU(stage.tile, parts.count)) : stage.tile };
     forUnits(share, batch * rows.outputs, perTile, (line) => {
       const [image, row, column] = [f.let(i32.divU(line, rows.outputs)), f.let(i32.remU(line, rows.outputs)), f.local.i32()];
       const top = f.let(i32.sub(i32.mul(row, rows.stride), rows.before));
-      const rowIsWhole = anyWhole ? within(f, row, wholeRows, rows.outputs) : i32.const(0);
-      const rowWhole = rowIsWhole && f.let(rowIsWhole);
-      const taps = rowWhole && tapsInside(f, rows, top);
-      f.for(column, 0, columns.outputs, 1, () => {
-        const left = f.let(i32.sub(i32.mul(column, columns.stride), columns.before));
+      const first = f.let(i32.add(i32.mul(image, rows.size * columns.size), i32.mul(top, columns.size)));
+      const taps = tapsInside(f, rows, top);
+      const isWhole = f.let(anyWhole ? (within(f, row, wholeRows, rows.outputs) ?? i32.const(1)) : i32.const(0));
+      /** Where a column's window is, and a loop over its channels. */
+      const place = (position: Operand<'i32'>) => {
+        const left = f.let(i32.sub(i32.mul(position, columns.stride), columns.before));
         const cell = f.let(i32.add(i32.mul(top, columns.size), left));
-        const from = f.let(i32.mul(i32.add(i32.mul(image, rows.size * columns.size), cell), cellBytes));
-        const to = f.let(i32.mul(i32.add(i32.mul(line, columns.outputs), column), cellBytes));
-        const each = (inside: Spot['inside']): void =>
+        const from = f.let(i32.mul(i32.add(first, left), cellBytes));
+        const to = f.let(i32.mul(i32.add(i32.mul(line, columns.outputs), position), cellBytes));
+        const each = <S extends Inside | null>(inside: S, body: (spot: Spot & { readonly inside: S }) => void): void =>
           forPart(f, channels, parts.size, part, (channel, lanes) => {
             const [origin, target] = [f.let(i32.add(from, channel)), f.let(i32.add(to, channel))];
-            visit({ stage, plane, origin, top, left, cell, to: target, channel, lanes, inside });
+            body({ stage, plane, origin, top, left, cell, to: target, channel, lanes, inside });
           });
-        const edge = (): void => each({ rows: taps ?? tapsInside(f, rows, top), columns: tapsInside(f, columns, left) });
-        const columnWhole = within(f, column, wholeColumns, columns.outputs);
-        if (!anyWhole) edge();
-        else if (rowWhole || columnWhole) {
-          f.if(rowWhole && columnWhole ? i32.and(rowWhole, columnWhole) : (rowWhole ?? columnWhole)!, () => each(null), edge);
-        } else each(null);
+        return { left, each };
+      };
+      const walk = (): void =>
+        f.for(column, 0, columns.outputs, 1, () => {
+          const { left, each } = place(column);
+          const atEdge = (): void => each({ rows: taps, columns: tapsInside(f, columns, left) }, edge);
+          if (!anyWhole) return atEdge();
+          const inColumns = within(f, column, wholeColumns, columns.outputs);
+          f.if(inColumns ? i32.and(inColumns, isWhole) : isWhole, () => each(null, whole), atEdge);
+        });
+      if (!check || !anyWhole) return walk();
+      check.begin();
+      f.loop((again) => {
+        walk();
+        f.if(isWhole, () => {
+          place(wholeColumns.to - 1).each(null, check.last);
+          f.set(isWhole, 0);
+          f.brIf(again, check.failed());
+        });
       });
     });
   });
@@ -102,18 +139,29 @@ function forPart(
 }
 
 /** Whether the cells of a whole window are written out one by one. */
-export const isUnrolled = ({ fused }: WasmSite<PoolAttributes>, { rows, columns }: Plane): boolean =>
-  rows.window * columns.window <= (fused[0] ? unrolledFused : unrolled);
+export const isUnrolled = ({ fused, attributes: { window } }: WasmSite<PoolAttributes>): boolean =>
+  window.height * window.width <= (fused[0] ? unrolledFused : unrolled);
 
-/** Writes code for each cell of a whole window, in row-major order. `cell` counts from the window's first cell. */
-export function eachCell({ stage, plane, origin, channel }: Spot, body: (value: V128, cell: number) => void): void {
-  const { rows, columns, channels } = plane;
-  for (let i = 0; i < rows.window; i++) {
-    for (let j = 0; j < columns.window; j++) {
-      const cell = i * rows.dilation * columns.size + j * columns.dilation;
-      body(stage.load(0, { at: origin, offset: cell * channels * 4, channel }), cell);
-    }
-  }
+/** A cell of a written-out window. */
+export interface Tap {
+  /** Its number in the window, and counted from the window's first cell through the input plane. */
+  readonly index: number;
+  readonly cell: number;
+  /** Its column in the window. */
+  readonly column: number;
+}
+
+/** The cells of a window, in row-major order. */
+export function tapsOf({ rows, columns }: Plane): readonly Tap[] {
+  return Array.from({ length: rows.window * columns.window }, (_, index) => {
+    const [row, column] = [Math.floor(index / columns.window), index % columns.window];
+    return { index, cell: row * rows.dilation * columns.size + column * columns.dilation, column };
+  });
+}
+
+/** Reads a cell of a whole window. */
+export function readTap({ stage, plane, origin, channel }: Spot, { cell }: Tap): V128 {
+  return stage.load(0, { at: origin, offset: cell * plane.channels * 4, channel });
 }
 
 /** Loops over the cells of a window that lie inside, in row-major order. */

@@ -91,9 +91,9 @@ export const batchNormWasm = wasmKernel(
         );
     });
     if (!site.wanted[0]) return;
-    emitApply(site, plan, factors, ({ f, ...stage }, place, factor) => {
+    emitApply(site, plan, factors, ({ f, load }, place, factor) => {
       const { sub, madd } = f.f32x4;
-      return madd(sub(stage.load(0, place), factor(0)), factor(1), factor(2));
+      return madd(sub(load(0, place), factor(0)), factor(1), factor(2));
     });
   },
   { fusion: { epilogue: true } },
@@ -155,10 +155,10 @@ export const batchNormGradientWasm = wasmKernel(
         );
     });
     if (!site.wanted[0]) return;
-    emitApply(site, plan, factors, ({ f, ...stage }, place, factor) => {
+    emitApply(site, plan, factors, ({ f, load }, place, factor) => {
       const { sub, mul, nmadd } = f.f32x4;
-      const centred = sub(stage.load(0, place), factor(0));
-      return mul(nmadd(centred, factor(2), sub(stage.load(4, place), factor(1))), factor(3));
+      const centred = sub(load(0, place), factor(0));
+      return mul(nmadd(centred, factor(2), sub(load(4, place), factor(1))), factor(3));
     });
   },
   { fusion: { epilogue: true, load: { 4: 'masked' } } },

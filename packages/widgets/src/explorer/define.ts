@@ -6,3 +6,10 @@ export function defineDownsamplingExplorer(registry: CustomElementRegistry = cus
   if (!registry.get('shoal-number-grid')) registry.define('shoal-number-grid', NumberGrid);
   if (!registry.get('shoal-downsampling-explorer')) registry.define('shoal-downsampling-explorer', DownsamplingExplorer);
 }
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'shoal-number-grid': NumberGrid;
+    'shoal-downsampling-explorer': DownsamplingExplorer;
+  }
+}

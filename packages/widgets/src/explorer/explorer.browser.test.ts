@@ -14,17 +14,20 @@ type Explorer = InstanceType<typeof widgets.DownsamplingExplorer>;
 const complaints: unknown[] = [];
 const noteComplaint = (event: ErrorEvent | PromiseRejectionEvent): unknown => complaints.push(event);
 
+/** Numbers are computed after the event that asks for them, on machines that are busy. */
+const patiently = { timeout: 10_000 };
+
 /** Puts an explorer on the page and waits for its numbers. */
 async function show(attributes = 'lang="en"'): Promise<Explorer> {
   document.body.innerHTML = `<main><h1>Test</h1><shoal-downsampling-explorer ${attributes}></shoal-downsampling-explorer></main>`;
   const explorer = document.querySelector('shoal-downsampling-explorer')!;
-  await expect.poll(() => all(explorer, '.card').length).toBe(4);
+  await expect.poll(() => all(explorer, '.card').length, patiently).toBe(4);
   return explorer;
 }
 
 const root = (explorer: Explorer): ShadowRoot => explorer.shadowRoot!;
 const all = <E extends Element>(explorer: Explorer, selector: string): E[] => [...root(explorer).querySelectorAll<E>(selector)];
-const one = <E extends Element = HTMLElement>(explorer: Explorer, selector: string): E => root(explorer).querySelector<E>(selector)!;
+const one = <E extends Element = HTMLElement>(...found: Parameters<typeof all<E>>): E => all<E>(...found)[0]!;
 const grid = (explorer: Explorer, name: string): NumberGrid => one<NumberGrid>(explorer, `[data-grid=${name}]`);
 const cells = (explorer: Explorer, name: string): HTMLInputElement[] => [...grid(explorer, name).shadowRoot!.querySelectorAll('input')];
 const card = (operator: string): string => `[data-operator=${operator}]`;
@@ -67,7 +70,8 @@ afterEach(() => {
   window.removeEventListener('unhandledrejection', noteComplaint);
   vi.restoreAllMocks();
   // Lit says once that it runs from its development build: that is about the test server, not about the widget.
-  expect(complaints.filter((each) => !String(each).includes('Lit is in dev mode'))).toEqual([]);
+  const found = complaints.filter((each) => !String(each).includes('Lit is in dev mode'));
+  if (found.length > 0) throw new Error(`the page complained:\n${found.map(String).join('\n')}`);
 });
 
 test('importing registers nothing, defining twice is fine', () => {
@@ -179,13 +183,13 @@ describe('backward', () => {
       parseFloat(one<SVGPathElement>(explorer, `${card('max')} .arrow[data-cell="${cell}"] path`).style.strokeWidth);
     expect(width(4)).toBeGreaterThan(width(10));
     await userEvent.click(one(explorer, '.upstream button'));
-    await expect.poll(() => arrows(explorer, 'max').length).toBe(4);
+    await expect.poll(() => arrows(explorer, 'max').length, patiently).toBe(4);
   });
 
   test('the filter can be edited: of four quarters it is average pooling', async () => {
     const explorer = await show();
     for (const cell of cells(explorer, 'filter')) await enter(cell, '.25');
-    await expect.poll(() => outputs(explorer, 'convolution')).toEqual(outputs(explorer, 'average'));
+    await expect.poll(() => outputs(explorer, 'convolution'), patiently).toEqual(outputs(explorer, 'average'));
     expect(arrows(explorer, 'convolution')).toEqual(arrows(explorer, 'average'));
     expect(one(explorer, '[data-preset=average]').getAttribute('aria-pressed')).toBe('true');
   });
@@ -195,7 +199,7 @@ describe('shift', () => {
   test('by one pixel: other outputs, and what they were', async () => {
     const explorer = await show();
     await userEvent.click(one(explorer, '[data-preset=shift]'));
-    await expect.poll(() => outputs(explorer, 'max')).toEqual(['0', '9', '0', '9']);
+    await expect.poll(() => outputs(explorer, 'max'), patiently).toEqual(['0', '9', '0', '9']);
     expect(all(explorer, `${card('max')} .was`).map((text) => text.textContent)).toEqual(['was 9', 'was 9']);
     expect(one(explorer, `${card('max')} .effect`).textContent).toBe('Shifted: 2 of 4 outputs are new');
   });
@@ -203,10 +207,10 @@ describe('shift', () => {
   test('by two pixels around the edge: the same outputs, moved; with zeros: not', async () => {
     const explorer = await show();
     slide(explorer, 0, 2);
-    await expect.poll(() => one(explorer, `${card('average')} .effect`)?.textContent).toBe('Shifted: same outputs, moved');
+    await expect.poll(() => one(explorer, `${card('average')} .effect`)?.textContent, patiently).toBe('Shifted: same outputs, moved');
     expect(outputs(explorer, 'average')).toEqual(['1', '2.5', '2.75', '0.75']);
     await userEvent.click(one(explorer, 'input[value=zero]'));
-    await expect.poll(() => outputs(explorer, 'average')).toEqual(['0', '2.5', '0', '0.75']);
+    await expect.poll(() => outputs(explorer, 'average'), patiently).toEqual(['0', '2.5', '0', '0.75']);
   });
 
   test('up and down too, by the keyboard, said aloud', async () => {
@@ -214,7 +218,7 @@ describe('shift', () => {
     const slider = all<HTMLInputElement>(explorer, 'input[type=range]')[1]!;
     slider.focus();
     await userEvent.keyboard('{ArrowLeft}');
-    await expect.poll(() => slider.getAttribute('aria-valuetext')).toBe('1 pixel up');
+    await expect.poll(() => slider.getAttribute('aria-valuetext'), patiently).toBe('1 pixel up');
     expect(explorer.state.shift).toEqual({ x: 0, y: -1, edge: 'circular' });
   });
 });
@@ -238,9 +242,9 @@ describe('keyboard', () => {
     const field = cells(explorer, 'image')[3]!;
     field.focus();
     await userEvent.keyboard('7');
-    await expect.poll(() => outputs(explorer, 'max')[1]).toBe('7');
+    await expect.poll(() => outputs(explorer, 'max')[1], patiently).toBe('7');
     await userEvent.keyboard('{Escape}');
-    await expect.poll(() => outputs(explorer, 'max')[1]).toBe('2');
+    await expect.poll(() => outputs(explorer, 'max')[1], patiently).toBe('2');
     expect(field.value).toBe('0');
     await userEvent.keyboard('8{Enter}');
     await userEvent.keyboard('{Escape}');
@@ -261,12 +265,12 @@ describe('keyboard', () => {
     const field = cells(explorer, 'image')[0]!;
     field.focus();
     await userEvent.keyboard('100');
-    await expect.poll(() => field.getAttribute('aria-invalid')).toBe('true');
+    await expect.poll(() => field.getAttribute('aria-invalid'), patiently).toBe('true');
     expect(grid(explorer, 'image').shadowRoot!.querySelector('[role=alert]')!.textContent).toContain('−99');
     expect(explorer.state.image[0]).toBe(10);
     await userEvent.keyboard('{Escape}');
     expect(explorer.state.image[0]).toBe(1);
-    await expect.poll(() => field.getAttribute('aria-invalid')).toBe('false');
+    await expect.poll(() => field.getAttribute('aria-invalid'), patiently).toBe('false');
   });
 
   test('the focused cell is followed through all four, to where the shift put it', async () => {
@@ -274,9 +278,9 @@ describe('keyboard', () => {
     slide(explorer, 0, 1);
     cells(explorer, 'image')[0]!.focus();
     const followed = (): string[] => all<SVGElement>(explorer, '.cell.followed').map(({ dataset }) => dataset['cell']!);
-    await expect.poll(followed).toEqual(['1', '1', '1', '1']);
+    await expect.poll(followed, patiently).toEqual(['1', '1', '1', '1']);
     cells(explorer, 'image')[0]!.blur();
-    await expect.poll(followed).toEqual([]);
+    await expect.poll(followed, patiently).toEqual([]);
   });
 });
 
@@ -291,7 +295,7 @@ describe('links', () => {
     await userEvent.selectOptions(one(explorer, 'select'), 'pt-BR');
     const { state } = explorer;
     expect(state).toMatchObject({ upstream: [1, 1, 1, 2], shift: { x: -1, y: 0, edge: 'zero' }, language: 'pt-BR' });
-    await expect.poll(() => decodeState(location.hash)).toEqual({ kind: 'state', state });
+    await expect.poll(() => decodeState(location.hash), patiently).toEqual({ kind: 'state', state });
     const again = await show('lang="en" sync-url');
     expect(again.state).toEqual(state);
     expect(again.lang).toBe('pt-BR');
@@ -300,7 +304,7 @@ describe('links', () => {
   test('another link in the same page is followed', async () => {
     const explorer = await show('lang="en" sync-url');
     location.hash = encodeState({ ...widgets.presets.tie, language: 'en' });
-    await expect.poll(() => arrows(explorer, 'max').map(([cell]) => cell)).toEqual([0, 2, 8, 10]);
+    await expect.poll(() => arrows(explorer, 'max').map(([cell]) => cell), patiently).toEqual([0, 2, 8, 10]);
   });
 
   test('a broken link is said, and the start is shown', async () => {
@@ -313,7 +317,7 @@ describe('links', () => {
   test('the address is left alone without being asked', async () => {
     const explorer = await show();
     slide(explorer, 0, 1);
-    await expect.poll(() => all(explorer, '.effect').length).toBe(4);
+    await expect.poll(() => all(explorer, '.effect').length, patiently).toBe(4);
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(location.hash).toBe('');
   });
@@ -322,7 +326,7 @@ describe('links', () => {
     const explorer = await show('lang="en" link-base="/explorer/?from=test"');
     const copy = vi.spyOn(navigator.clipboard, 'writeText').mockResolvedValue();
     await userEvent.click(one(explorer, 'button.main'));
-    await expect.poll(() => one(explorer, '.status').textContent).toContain('Copied');
+    await expect.poll(() => one(explorer, '.status').textContent, patiently).toContain('Copied');
     const link = new URL(copy.mock.calls[0]![0]);
     expect(link.pathname + link.search).toBe('/explorer/?from=test');
     expect(decodeState(link.hash)).toEqual({ kind: 'state', state: explorer.state });
@@ -332,7 +336,7 @@ describe('links', () => {
     const explorer = await show();
     vi.spyOn(navigator.clipboard, 'writeText').mockRejectedValue(new DOMException('', 'NotAllowedError'));
     await userEvent.click(one(explorer, 'button.main'));
-    await expect.poll(() => one<HTMLInputElement>(explorer, 'input.link')?.value).toBe(explorer.link);
+    await expect.poll(() => one<HTMLInputElement>(explorer, 'input.link')?.value, patiently).toBe(explorer.link);
   });
 });
 
@@ -340,11 +344,11 @@ describe('language', () => {
   test('is switched, said in the attribute, and written in', async () => {
     const explorer = await show();
     await userEvent.selectOptions(one(explorer, 'select'), 'pt-BR');
-    await expect.poll(() => outputs(explorer, 'average')[0]).toBe('2,5');
+    await expect.poll(() => outputs(explorer, 'average')[0], patiently).toBe('2,5');
     expect([explorer.getAttribute('lang'), one(explorer, '.explorer').lang]).toEqual(['pt-BR', 'pt-BR']);
     expect(one(explorer, 'h2').textContent).toBe('Imagem');
     explorer.lang = 'en';
-    await expect.poll(() => one(explorer, 'h2').textContent).toBe('Image');
+    await expect.poll(() => one(explorer, 'h2').textContent, patiently).toBe('Image');
   });
 
   test('is that of the page around it, where there are strings for it', async () => {
@@ -363,7 +367,7 @@ describe('accessibility', () => {
       const explorer = await show(`lang="pt-BR" theme="${theme}"`);
       await userEvent.click(one(explorer, `[data-preset=${preset}]`));
       await userEvent.hover(one(explorer, 'h2'));
-      await expect.poll(() => all(explorer, '.effect').length).toBe(preset === 'shift' ? 4 : 0);
+      await expect.poll(() => all(explorer, '.effect').length, patiently).toBe(preset === 'shift' ? 4 : 0);
       const { violations } = await axe.run(document.body);
       expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([]);
     }

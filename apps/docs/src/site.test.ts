@@ -1,0 +1,141 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { chromium, type Browser, type Page } from 'playwright';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { chromiumFlags, findChromium } from '../../../tools/chromium.ts';
+
+const site = new URL('../dist/site/', import.meta.url);
+const executable = findChromium();
+const required = process.env['SHOAL_REQUIRE_BROWSER'] === '1';
+/** Far from the root of the server, as on a page of a code host. */
+const prefix = '/some/where/else/';
+/** First load of the explorer's page, everything it fetches, gzipped. */
+const budget = 150_000;
+
+const types: Readonly<Record<string, string>> = {
+  '.css': 'text/css',
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+};
+
+/** Serves the folder under the prefix, and nothing anywhere else. */
+function serve(): Server {
+  return createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    const file = new URL(pathname.replace(prefix, '').replace(/^$|\/$/, '$&index.html'), site);
+    if (!pathname.startsWith(prefix)) {
+      response.writeHead(404).end();
+      return;
+    }
+    readFile(file).then(
+      (body) => response.writeHead(200, { 'content-type': types[extname(file.pathname)] ?? 'application/octet-stream' }).end(body),
+      () => response.writeHead(404).end(),
+    );
+  });
+}
+
+if (!existsSync(fileURLToPath(site))) {
+  test.skip('the built site is not tested: it was not built (npx -y pnpm@12 site:build)');
+} else if (executable === undefined && !required) {
+  test.skip('the built site is not tested: no Chromium was found (SHOAL_CHROMIUM names one)');
+} else {
+  describe('the built site, from a sub-path', () => {
+    let server: Server;
+    let browser: Browser;
+    let page: Page;
+    let origin: string;
+    const complaints: string[] = [];
+    const transferred = new Map<string, number>();
+
+    beforeAll(async () => {
+      if (executable === undefined) throw new Error('no Chromium was found, and SHOAL_REQUIRE_BROWSER is 1');
+      server = serve();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      browser = await chromium.launch({ executablePath: executable, args: [...chromiumFlags] });
+      page = await browser.newPage();
+      page.on('console', (message) => {
+        if (message.type() === 'error') complaints.push(`console: ${message.text()}`);
+      });
+      page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
+      page.on('request', (request) => {
+        const url = request.url();
+        if (!url.startsWith(origin) && !/^(data|blob|about):/.test(url)) complaints.push(`asked elsewhere: ${url}`);
+      });
+      page.on('response', (response) => {
+        if (response.status() >= 400) complaints.push(`${response.status()}: ${response.url()}`);
+        void response.body().then(
+          (body) => transferred.set(response.url(), gzipSync(body).length),
+          () => undefined,
+        );
+      });
+    });
+
+    afterAll(async () => {
+      await browser?.close();
+      await new Promise((resolve) => server?.close(resolve));
+    });
+
+    afterEach(() => {
+      const found = complaints.splice(0);
+      if (found.length > 0) throw new Error(`the page complained:\n${found.join('\n')}`);
+    });
+
+    const open = (path: string): Promise<unknown> => page.goto(`${origin}${prefix}${path}`);
+
+    test('opens with the explorer on its first page', async () => {
+      await open('');
+      const frame = page.frameLocator('#storybook-preview-iframe');
+      await frame.locator('shoal-downsampling-explorer .card').nth(3).waitFor();
+      expect(await frame.locator('[data-operator=max] text.output').allTextContents()).toEqual(['4', '2', '2', '5']);
+      expect(await frame.locator('#storybook-docs table td').allTextContents()).toContain('9.74');
+    });
+
+    test('every page and story opens', async () => {
+      const { entries } = (await (await fetch(`${origin}${prefix}index.json`)).json()) as {
+        entries: Record<string, { id: string; type: 'docs' | 'story' }>;
+      };
+      const all = Object.values(entries);
+      expect(all.filter(({ type }) => type === 'docs').length).toBeGreaterThanOrEqual(5);
+      expect(all.filter(({ type }) => type === 'story').length).toBeGreaterThanOrEqual(6);
+      for (const { id, type } of all) {
+        await open(`iframe.html?id=${id}&viewMode=${type}`);
+        await page.locator(type === 'docs' ? '#storybook-docs h1' : 'shoal-downsampling-explorer .card >> nth=3').waitFor();
+      }
+    });
+
+    test('the support matrix is there', async () => {
+      await open('iframe.html?id=support-matrix--docs&viewMode=docs');
+      const row = page.locator('shoal-support-matrix tbody tr', { hasText: 'pool/max' }).first();
+      await row.waitFor();
+      expect((await row.locator('td.cell').allTextContents()).slice(0, 3)).toEqual(['✓', '✓', '✓']);
+    });
+
+    test('a link leads to the page of the explorer alone, which is small', async () => {
+      await open('iframe.html?id=pool-or-stride--docs&viewMode=docs');
+      const explorer = page.locator('shoal-downsampling-explorer');
+      await explorer.locator('[data-preset=tie]').click();
+      const link = await explorer.evaluate((element) => (element as HTMLElement & { link: string }).link);
+      expect(link).toMatch(`${origin}${prefix}explorer/index.html#shoal=1&`);
+      transferred.clear();
+      await page.goto('about:blank');
+      await page.goto(link, { waitUntil: 'networkidle' });
+      const arrows = explorer.locator('[data-operator=max] .arrow');
+      await arrows.first().waitFor();
+      const cells = await arrows.evaluateAll((all) => all.map((arrow) => Number((arrow as SVGElement).dataset['cell'])));
+      expect(cells.toSorted((a, b) => a - b)).toEqual([0, 2, 8, 10]);
+      const bytes = [...transferred.values()].reduce((sum, each) => sum + each, 0);
+      console.log(`first load of the explorer's page: ${(bytes / 1000).toFixed(1)} kB gzipped in ${transferred.size} files`);
+      expect(transferred.size).toBeGreaterThanOrEqual(3);
+      expect(bytes).toBeLessThan(budget);
+    });
+  });
+}
