@@ -1,5 +1,6 @@
 import { checkOptions, ShoalError, type Backend, type Device, type DeviceInfo } from '@shoal/core';
 import { ADDRESS_SPACE, Allocator } from './allocator.ts';
+import { tileRows } from './autotune.ts';
 import { WasmDevice } from './device.ts';
 import { CompilationError, detectFeatures, PAGE_BYTES, type Features } from './encoder/index.ts';
 import type { WasmKernel } from './kernel.ts';
@@ -51,13 +52,14 @@ async function open(threads: number | undefined, strict: boolean, memoryLimit: n
   const features = requireFeatures();
   const notes: string[] = [];
   const team = await openTeam(threads, features, memoryLimit, notes);
-  const engine = { fma: features.relaxedSimd && !strict, strict };
+  const fma = features.relaxedSimd && !strict;
+  const engine = { fma, strict, tileRows: tileRows(fma) };
   const info: DeviceInfo = {
     backend: 'wasm',
-    device: `WebAssembly SIMD${engine.fma ? ' with relaxed multiply-add' : ''}`,
+    device: `WebAssembly SIMD${fma ? ' with relaxed multiply-add' : ''}`,
     threads: team.executor.threads,
     clock: team.shared ? 'wall clock of the workers' : 'performance.now',
-    flags: { fma: engine.fma, fused: engine.fma && features.fusedMadd, strict, shared: team.shared },
+    flags: { fma, fused: fma && features.fusedMadd, strict, shared: team.shared, tileRows: engine.tileRows },
     notes,
   };
   const allocator = new Allocator(team.executor.memory, team.limit, CONTROL_BYTES);

@@ -17,7 +17,8 @@ export interface Leaves {
 /**
  * Prints a core expression, one `let` for each distinct subexpression; `prefix` keeps the names of several apart.
  *
- * What WGSL leaves open: implementations may assume that there is no NaN or infinity, so comparisons with NaN and literals that are not finite work as far as the driver lets them; `log`, `pow` and division have the errors that WGSL
+ * What WGSL leaves open: implementations may assume that there is no NaN or infinity, so comparisons with NaN and literals that
+ * are not finite work as far as the driver lets them (`max`, `min` and casts look at the bits instead); `log`, `pow` and division have the errors that WGSL
  * allows (a few units in the last place; `pow` more). Conversion, rounding, integer arithmetic and `pow` of negative bases to
  * whole exponents are exactly those of the language.
  */
@@ -43,7 +44,8 @@ function print(x: Expression, leaves: Leaves, a: string, b: string, c: string): 
     case 'binary':
       return printBinary(x, a, b);
     case 'compare':
-      return `${a} ${comparisons[x.op]} ${b}`;
+      // Of a NaN, WGSL's != may say that it equals everything.
+      return x.op === 'ne' ? `!(${a} == ${b})` : `${a} ${comparisons[x.op]} ${b}`;
     case 'select':
       return `select(${c}, ${b}, ${a})`;
     case 'cast':
@@ -51,7 +53,7 @@ function print(x: Expression, leaves: Leaves, a: string, b: string, c: string): 
   }
 }
 
-const comparisons: Record<e.CompareOp, string> = { lt: '<', le: '<=', gt: '>', ge: '>=', eq: '==', ne: '!=' };
+const comparisons: Record<Exclude<e.CompareOp, 'ne'>, string> = { lt: '<', le: '<=', gt: '>', ge: '>=', eq: '==' };
 
 /** A literal that WGSL takes: it has none for infinities and NaN, whose bits are taken from a variable that only run time knows. */
 export function printConstant(value: number, dtype: Dtype): string {
@@ -143,7 +145,8 @@ export const helpers: Readonly<Record<string, string>> = {
   // Drivers differ at the ends.
   shoal_log: `fn shoal_log(x: f32) -> f32 {
   let infinity = bitcast<f32>(shoal_infinity);
-  return select(select(log(x), -infinity, x == 0.0), x, x == infinity);
+  let positive = select(select(log(x), -infinity, x == 0.0), x, x == infinity || shoal_nan(x));
+  return select(positive, bitcast<f32>(shoal_infinity | 0x400000u), x < 0.0);
 }`,
   // Two floats hold a sum and what rounding took from it (Knuth's two-sum).
   shoal_add: `fn shoal_add(sum: vec2<f32>, x: f32) -> vec2<f32> {

@@ -48,7 +48,7 @@ export const conv2dGradientInputTfjs = tfjsKernel(conv2dGradientInput, ({ tf, in
   ];
 });
 
-/** A matrix product for each cell of the window: wasm has no such kernel, and cpu's is a hundred times slower. */
+/** A matrix product for each cell of the window: wasm has no such kernel, and cpu's takes some thirty times as long. */
 export const conv2dGradientWeightTfjs = tfjsKernel(conv2dGradientWeight, ({ tf, inputs: [x, dy], outputs: [dw], attributes }) => {
   if (x!.size === 0 || dy!.size === 0) return [filled(tf, dw!, 0)];
   const geometry = conv2dGeometry(conv2dGradientWeight.name, x!.shape, dw!.shape, attributes);

@@ -5,7 +5,7 @@ import { conv2dGradientWeight, type Conv2dGradientWeightAttributes } from '../co
 import { conv2dGeometry, type Conv2dGeometry } from '../geometry.ts';
 import { emitDepthwiseGradientWeight, isDepthwise } from './depthwise.ts';
 import { forwardPlan } from './taps.ts';
-import { cutLength, largestTile, runsOf } from './tiling.ts';
+import { cutLength, runsOf } from './tiling.ts';
 
 const name = conv2dGradientWeight.name;
 const panel = 8;
@@ -82,8 +82,7 @@ function emitGradientWeight(
           ),
         ),
       };
-      const emit = (lanes: number): void =>
-        emitPanel(f, sizes, place, { start, pieces: cutLength(length, largestTile(engine.fma)) }, lanes);
+      const emit = (lanes: number): void => emitPanel(f, sizes, place, { start, pieces: cutLength(length, engine.tileRows) }, lanes);
       const tail = outputChannelsPerGroup % panel;
       if (tail === 0) emit(panel);
       else if (panels === 1) emit(tail);

@@ -2,7 +2,7 @@ import { wasmKernel, type Lanes, type Stage, type WasmSite } from '@shoal/backen
 import type { Local, Operand } from '@shoal/backend-wasm/encoder';
 import { nhwc, type Nhwc } from '@shoal/core';
 import { packSizes, tapConvolution, type PackSizes, type TapAttributes, type TapPhase } from './taps.ts';
-import { cutLength, largestTile, runsOf } from './tiling.ts';
+import { cutLength, runsOf } from './tiling.ts';
 
 /** Output cells that a tile of work aims at: enough to use a panel of weights often, few enough that threads end together. */
 const cellsPerTile = 56;
@@ -12,7 +12,7 @@ const tilesWanted = 16;
 /** Everything about one phase that the emitters need, in bytes. */
 interface Emission {
   readonly stage: Stage;
-  readonly fma: boolean;
+  readonly tileRows: number;
   readonly phase: TapPhase;
   readonly sizes: PackSizes;
   readonly hasBias: boolean;
@@ -92,7 +92,7 @@ function emitPhase(site: WasmSite<TapAttributes>, own: TapPhase, index: number):
     const { i32 } = f;
     const emission: Emission = {
       stage,
-      fma: site.engine.fma,
+      tileRows: site.engine.tileRows,
       phase,
       sizes,
       hasBias: inputs.length > 2,
@@ -178,10 +178,10 @@ function placePanel(
 
 /** All cells of one row of the grid, in micro-tiles of equal size together. */
 function emitGridRow(emission: Emission, place: PanelPlace, lanes: number): void {
-  const { stage, phase, fma, source, target } = emission;
+  const { stage, phase, tileRows, source, target } = emission;
   const { f } = stage;
   const { i32 } = f;
-  for (const { piece, count, start } of runsOf(cutLength(phase.grid.width, largestTile(fma)))) {
+  for (const { piece, count, start } of runsOf(cutLength(phase.grid.width, tileRows))) {
     const from = f.let(i32.add(place.source, start * source.step));
     const to = f.let(i32.add(place.target, start * target.column));
     const tile = (): void => emitMicroTile(emission, { ...place, source: from, target: to }, piece, lanes);

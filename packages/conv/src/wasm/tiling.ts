@@ -32,6 +32,3 @@ export function runsOf(pieces: readonly number[]): readonly { readonly piece: nu
   }
   return runs;
 }
-
-/** Rows of micro-tiles that fit the registers: 15 vectors hold 6x2 accumulators, two weights and a splat with fused multiply-add. */
-export const largestTile = (fma: boolean): number => (fma ? 6 : 5);

@@ -2,7 +2,7 @@ import { storeLanes, type Lanes, type Stage, type WasmSite } from '@shoal/backen
 import type { Local, Operand } from '@shoal/backend-wasm/encoder';
 import { sizeOf, type Shape } from '@shoal/core';
 import { matrixOffset } from './batches.ts';
-import { cutRows, largestTile } from './tiling.ts';
+import { cutRows } from './tiling.ts';
 
 /** Where the elements of the operands are. Distances are in bytes. */
 export interface ProductPlan {
@@ -36,7 +36,7 @@ interface Emission {
 export function emitProduct(site: WasmSite, plan: ProductPlan): void {
   const { m, n, k, batch, b } = plan;
   const panels = Math.ceil(n / b.columns);
-  for (const { rows, count, start } of cutRows(m, largestTile(site.engine.fma))) {
+  for (const { rows, count, start } of cutRows(m, site.engine.tileRows)) {
     const piecesPerTile = Math.max(1, Math.min(count, Math.floor(rowsPerTile / rows)));
     const rowBlocks = Math.ceil(count / piecesPerTile);
     const panelsPerTile = Math.max(1, Math.min(panels, Math.floor(workPerTile / (piecesPerTile * rows * b.columns * k))));

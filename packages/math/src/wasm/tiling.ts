@@ -1,6 +1,3 @@
-/** Rows of a micro-tile that fit the registers: 15 vectors hold 6x2 sums, two vectors of b and a splat with fused multiply-add; without, a product as well. */
-export const largestTile = (fma: boolean): number => (fma ? 6 : 5);
-
 /** Equal pieces of a length, one after the other from `start` on. */
 export interface Pieces {
   readonly rows: number;
