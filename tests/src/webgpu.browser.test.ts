@@ -26,7 +26,6 @@ await onWebgpu((backend) => {
   describeCases(tables, () => createRuntime(backend, [mathWebgpu, convWebgpu, poolWebgpu, residualWebgpu]), {
     backend: 'webgpu in Chromium',
     makeOracle: () => createRuntime(reference(), [mathReference, convReference, poolReference, residualReference]),
-    lacks: ['nan'],
   });
   test('the browser names its adapter and its clock', async () => {
     const runtime = await createRuntime(backend);

@@ -1,5 +1,5 @@
 import type { SupportCell, SupportMatrix, SupportRow } from '@shoal/conformance';
-import { css, html, LitElement, nothing, type PropertyDeclarations, type TemplateResult } from 'lit';
+import { css, html, LitElement, type PropertyDeclarations, type TemplateResult } from 'lit';
 
 /** What the site is built with: the matrix, and the backends that did not open where it was built. */
 export interface MeasuredSupport extends SupportMatrix {
@@ -7,6 +7,7 @@ export interface MeasuredSupport extends SupportMatrix {
 }
 
 const directions = ['forward', 'gradient', 'second-order'] as const;
+const abbreviations = { forward: 'fwd', gradient: 'bwd', 'second-order': '2nd' } as const;
 const marks: Readonly<Record<SupportCell['status'], string>> = { yes: '✓', partly: '◐', no: '–', wrong: '✗', none: '∅', untested: '·' };
 const words: Readonly<Record<SupportCell['status'], string>> = {
   yes: 'right in every case',
@@ -77,12 +78,9 @@ export class SupportMatrixTable extends LitElement {
       padding: 0;
       list-style: none;
     }
-    details {
-      white-space: normal;
-      max-inline-size: 40rem;
-    }
-    summary {
-      cursor: pointer;
+    ol {
+      padding-inline-start: 1.5rem;
+      font-size: 0.875rem;
     }
   `;
 
@@ -115,8 +113,11 @@ export class SupportMatrixTable extends LitElement {
   protected override render(): TemplateResult {
     if (!this.matrix) return html`<p>${this.#problem || 'Loading …'}</p>`;
     const { backends, rows, notMeasured } = this.matrix;
+    const notes = [...new Set(rows.flatMap((row) => notesOf(row, backends)))];
     return html`<ul aria-label="Marks">
-        ${Object.entries(marks).map(([status, mark]) => html`<li><span class=${status}>${mark}</span> ${words[status as SupportCell['status']]}</li>`)}
+        ${Object.entries(marks).map(
+          ([status, mark]) => html`<li><span class=${status}>${mark}</span> ${words[status as SupportCell['status']]}</li>`,
+        )}
       </ul>
       ${notMeasured.map(({ name, reason }) => html`<p><strong>${name}</strong> was not measured where this page was built: ${reason}.</p>`)}
       <table>
@@ -127,20 +128,21 @@ export class SupportMatrixTable extends LitElement {
             <th rowspan="2" scope="col">notes</th>
           </tr>
           <tr>
-            ${backends.map(() => directions.map((direction) => html`<th scope="col"><abbr title=${direction}>${direction[0] === 'f' ? 'fwd' : direction[0] === 'g' ? 'bwd' : '2nd'}</abbr></th>`))}
+            ${backends.map(() =>
+              directions.map((direction) => html`<th scope="col"><abbr title=${direction}>${abbreviations[direction]}</abbr></th>`),
+            )}
           </tr>
         </thead>
         <tbody>
-          ${rows.map((row) => this.#row(row, backends))}
+          ${rows.map((row) => this.#row(row, backends, notes))}
         </tbody>
-      </table>`;
+      </table>
+      <ol aria-label="Notes">
+        ${notes.map((note) => html`<li>${note}</li>`)}
+      </ol>`;
   }
 
-  #row(row: SupportRow, backends: readonly string[]): TemplateResult {
-    const notes = backends.flatMap((backend) =>
-      directions.flatMap((direction) => row.support[backend]![direction].notes.map((note) => `${backend}, ${direction}: ${note}`)),
-    );
-    const all = row.noGradient === null ? notes : [`no gradient: ${row.noGradient}`, ...notes];
+  #row(row: SupportRow, backends: readonly string[], notes: readonly string[]): TemplateResult {
     return html`<tr>
       <th scope="row">${row.op}</th>
       ${backends.map((backend) =>
@@ -151,19 +153,20 @@ export class SupportMatrixTable extends LitElement {
         }),
       )}
       <td>
-        ${
-          all.length === 0
-            ? nothing
-            : html`<details>
-                <summary>${all.length} ${all.length === 1 ? 'note' : 'notes'}</summary>
-                <ol>
-                  ${all.map((note) => html`<li>${note}</li>`)}
-                </ol>
-              </details>`
-        }
+        ${notesOf(row, backends)
+          .map((note) => notes.indexOf(note) + 1)
+          .join(', ')}
       </td>
     </tr>`;
   }
+}
+
+/** What there is to say about a row, each once. */
+function notesOf({ noGradient, support }: SupportRow, backends: readonly string[]): readonly string[] {
+  const found = backends.flatMap((backend) =>
+    directions.flatMap((direction) => support[backend]![direction].notes.map((note) => `${backend}: ${note}`)),
+  );
+  return [...new Set(noGradient === null ? found : [`no gradient: ${noGradient}`, ...found])];
 }
 
 /** Registers `<shoal-support-matrix>`. */

@@ -2,12 +2,11 @@ import { elements, overCells, overWindows, ravel, unravel, wgslKernel } from '@s
 import { nhwc } from '@shoal/core';
 import { maxPool as op, maxPoolGather as gather, maxPoolGradient as gradient } from '../max-pool.ts';
 
-/** A NaN replaces what is not one, as far as the driver honours comparisons with NaN. */
 export const maxPool = wgslKernel(op, {
   emit({ inputs: [x], outputs: [y, winner], attributes }) {
     const [, height, width] = nhwc(op.name, x!.shape);
     const visit = `let value = ${x!.read(ravel(x!.shape, ['n', 'h', 'w', 'c']))};
-    if (at < 0 || (best == best && !(value <= best))) { best = value; at = h * ${width} + w; }`;
+    if (at < 0 || value > best || (shoal_nan(value) && !shoal_nan(best))) { best = value; at = h * ${width} + w; }`;
     const body = `${unravel('i', y!.shape, ['n', 'oh', 'ow', 'c'])}var best = 0.0;
 var at = -1;
 ${overCells(attributes, { height, width }, visit)}${y!.write('i', 'best')}
