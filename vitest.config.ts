@@ -30,7 +30,7 @@ const inChromium = (name: string, suffix: string, headers: Record<string, string
     test: {
       name,
       include,
-      testTimeout: 30_000,
+      testTimeout: 60_000,
       browser: {
         enabled: true,
         headless: true,
@@ -53,7 +53,7 @@ const node: TestProjectConfiguration = {
     execArgv: ['--conditions=@shoal/source'],
     include: [`${roots}/**/*.test.ts`, 'tests/src/**/*.test.ts'],
     exclude: ['**/*.browser.test.ts', '**/*.unisolated.test.ts', '**/node_modules/**', '**/dist/**'],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
   },
 };
 

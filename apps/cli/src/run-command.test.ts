@@ -98,7 +98,7 @@ describe('explain', () => {
   });
 });
 
-test('doctor says what runs, and why the others do not', async () => {
+test('doctor says what runs, and why the others do not', { timeout: 120_000 }, async () => {
   const { code, out } = await shoal('doctor', '--json', '-');
   const { findings } = (await checked('doctor-1', out)) as { findings: { backend: string; runs: boolean; reason?: string }[] };
   expect(code).toBe(0);
@@ -106,14 +106,14 @@ test('doctor says what runs, and why the others do not', async () => {
   for (const finding of findings) expect(finding.runs || (finding.reason ?? '').length > 10).toBe(true);
 });
 
-test('conform counts what passes and what is skipped', async () => {
+test('conform counts what passes and what is skipped', { timeout: 120_000 }, async () => {
   const { code, out } = await shoal('conform', '--backend', 'wasm', '--threads', '1', '--json', '-');
   const report = (await checked('conform-1', out)) as { passed: number; failed: number };
   expect([code, report.failed]).toEqual([0, 0]);
   expect(report.passed).toBeGreaterThan(500);
 });
 
-test('bench answers the question on the photograph', { timeout: 120_000 }, async () => {
+test('bench answers the question on the photograph', { timeout: 300_000 }, async () => {
   const [json, html] = [join(folder, 'bench.json'), join(folder, 'bench.html')];
   const { code, out, log } = await shoal('bench', '--repeat', '3', '--json', json, '--html', html);
   expect([code, log]).toEqual([0, expect.stringContaining(`Report with plots: ${html}`)]);

@@ -20,10 +20,16 @@ import { download, upload } from './transfer.ts';
 const maximumRank = 6;
 
 /**
- * TensorFlow.js as a backend: a program runs op by op on the engine that `tf` is set to, whichever that is.
+ * TensorFlow.js as a backend: a program runs op by op on the engine that `tf` is set to. What the engine lacks or gets wrong is put
+ * together from what it gets right, and integers are the host's; docs/adr/0001 lists both.
  *
- * @param tf `@tensorflow/tfjs-core` (or a package that exports all of it) with an engine imported and chosen by `tf.setBackend`.
- *   The adapter brings none, and leaves the engine as it is when the runtime is disposed.
+ * Tested on the engines cpu, wasm and webgpu of TensorFlow.js 4.22. `@tensorflow/tfjs-node-gpu` (Node 18 to 20, CUDA 11.2, cuDNN 8.1)
+ * may be passed in like any other and has not been tested: `runtime.info.notes` says so.
+ *
+ * Padding is read as zeros by the engines' forward convolution, so infinite weights give NaN at padded edges.
+ *
+ * @param tf `@tensorflow/tfjs-core`, or a package that exports all of it, with an engine imported and chosen by `tf.setBackend`. The
+ *   adapter brings none, and leaves the engine as it is when the runtime is disposed.
  */
 export function tfjs(tf: Tensorflow): Backend<TfjsKernel> {
   return {
