@@ -22,7 +22,14 @@ export interface Finding {
 }
 
 /** The rest of what people ask for, which is not a backend of this version. */
-const absent: readonly Finding[] = [{ backend: 'cuda', runs: false, reason: 'this version has no CUDA backend' }];
+const absent: readonly Finding[] = [
+  { backend: 'cuda', runs: false, reason: 'this version has no CUDA backend' },
+  {
+    backend: 'tfjs-node-gpu',
+    runs: false,
+    reason: 'not examined, and never tested: pass @tensorflow/tfjs-node-gpu to tfjs(). It needs Node 18 to 20, CUDA 11.2 and cuDNN 8.1',
+  },
+];
 
 export async function doctor({ json }: { readonly json?: string }, streams: Streams): Promise<number> {
   const findings: Finding[] = [];
