@@ -88,10 +88,7 @@ async function placeTensors(
   const alignment = gpu.device.limits.minStorageBufferOffsetAlignment;
   const outputs = schedule.outputs.map(([, value]) => stored(value));
   const fixed = new Set(prelude.flatMap(({ step }) => step.outputs.filter((value) => value !== null)));
-  // What the prelude computes is computed once, so it is copied into the variable at each run.
-  const direct = new Map(
-    schedule.updates.filter((update) => update.direct && !fixed.has(update.value)).map(({ value, variable }) => [value, variable]),
-  );
+  const direct = new Map(schedule.updates.flatMap((update) => (update.direct ? [[update.value, update.variable] as const] : [])));
   const copied = schedule.updates.filter(({ value }) => !direct.has(value));
   const staged = new Map(
     copied.flatMap(({ value }) => (value instanceof Variable ? [[value, new Value(value, value.origin)] as const] : [])),
