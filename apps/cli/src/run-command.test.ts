@@ -49,6 +49,14 @@ describe('wrong usage ends with 2 and says what would be right', () => {
       ['explain', '--filter', '1,x,0,0'],
       'shoal: --filter needs 4 finite numbers separated by commas, got 4: 1,x,0,0',
     ],
+    ['a network that there is not', ['flow', 'resnet50', 'resnet51'], "shoal: zoo: there is no network 'resnet51'. Networks: resnet18, "],
+    ['no network', ['flow'], "error: missing required argument 'model'"],
+    ['a size that is none', ['flow', 'resnet18', '--input', '64'], 'shoal: --input 64 is not HEIGHTxWIDTH, such as 64x64'],
+    [
+      'a size that the last network cannot take',
+      ['flow', 'resnet18', 'fishnet-mini', '--input', '48x64'],
+      'shoal: fishnet-mini: image [8,48,64,3] is 48x64, not multiples of 32. Crop or pad it to 64x64.',
+    ],
     ['an empty folder of cases', ['conform', '--backend', 'reference', '--cases', 'no-such-folder'], 'cannot read the folder'],
   ])('%s', async (_, argv, message) => {
     const { code, out, log } = await shoal(...argv);
@@ -67,7 +75,7 @@ describe('wrong usage ends with 2 and says what would be right', () => {
   );
 });
 
-test.each(['bench', 'explain', 'doctor', 'conform'])('%s --help has an example and ends with 0', async (command) => {
+test.each(['bench', 'explain', 'doctor', 'conform', 'flow'])('%s --help has an example and ends with 0', async (command) => {
   const { code, out } = await shoal(command, '--help');
   expect(code).toBe(0);
   expect(out).toContain(`Example:\n  shoal ${command}`);
@@ -138,4 +146,72 @@ test('bench answers the question on the photograph', { timeout: 300_000 }, async
   const report = await readFile(html, 'utf8');
   expect(report.match(/<svg/g)?.length).toBe(3);
   expect(report).not.toMatch(/(?:src|href)="(?!#|data:)/);
+});
+
+test('flow compares two networks, run by run, in numbers, words and plots', { timeout: 120_000 }, async () => {
+  const [json, html] = [join(folder, 'flow.json'), join(folder, 'flow.html')];
+  const { code, out, log } = await shoal(
+    'flow',
+    'resnet-mini',
+    'fishnet-mini',
+    '--seeds',
+    '2',
+    '--batch',
+    '4',
+    '--threads',
+    '1',
+    '--json',
+    json,
+    '--html',
+    html,
+  );
+  expect([code, log]).toEqual([0, expect.stringContaining(`Page with plots: ${html}`)]);
+  const { models, conclusions } = (await checked('flow-1', await readFile(json, 'utf8'))) as {
+    models: {
+      model: string;
+      input: number[];
+      activations: { l2: { values: number[] } }[];
+      isolatedConvolutions: { name: string; strided: boolean }[];
+    }[];
+    conclusions: string[];
+  };
+  expect(models.map(({ model, input }) => [model, input])).toEqual([
+    ['resnet-mini', [4, 64, 64, 3]],
+    ['fishnet-mini', [4, 64, 64, 3]],
+  ]);
+  expect(models.flatMap(({ activations }) => activations.map(({ l2 }) => l2.values.length))).toEqual(
+    Array.from({ length: 6 + 12 }, () => 2),
+  );
+  expect(models.map(({ isolatedConvolutions: isolated }) => [isolated.length, isolated.filter(({ strided }) => strided).length])).toEqual([
+    [4, 3],
+    [4, 0],
+  ]);
+  expect(out).toContain(
+    'Isolated convolutions: 4, 3 of them strided: layer1.0.downsample.0 (1x1, beside layer1.0), layer2.0.downsample.0 (1x1/2',
+  );
+  expect(out).toContain('fish.fish.3.0.2 (1x1, between), fish.fish.3.1 (1x1, between)');
+  expect(out).toContain('Networks compared');
+  for (const sentence of conclusions) expect(out).toContain(sentence);
+  const page = await readFile(html, 'utf8');
+  expect(page.match(/<svg/g)?.length).toBe(4); // norms and gains, of each
+  expect(page).not.toMatch(/(?:src|href)="(?!#|data:)/);
+});
+
+test('flow by way of the reference backend, to standard output', { timeout: 120_000 }, async () => {
+  const { code, out } = await shoal(
+    'flow',
+    'all-cnn-a',
+    '--input',
+    '16x16',
+    '--batch',
+    '1',
+    '--seeds',
+    '1',
+    '--backend',
+    'reference',
+    '--json',
+    '-',
+  );
+  const { models } = (await checked('flow-1', out)) as { models: { isolatedConvolutions: unknown[]; loss: { interval: unknown } }[] };
+  expect([code, models[0]!.isolatedConvolutions.length, models[0]!.loss.interval]).toEqual([0, 4, null]);
 });

@@ -1,1 +1,1 @@
-export {};
+export * from './flow/index.ts';

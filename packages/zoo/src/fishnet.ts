@@ -70,7 +70,8 @@ export function fishNet(
     }
     return reshape(classify(net, x, classes), [image.shape[0]!, classes]);
   };
-  return network({ name, input: [size, size, 3], seed, body: build });
+  const stages = Array.from({ length: blocks.length + 1 }, (_, i) => `all_feat[${i}]`);
+  return network({ name, input: [size, size, 3], seed, stages, body: build });
 }
 
 /** Five halvings, and three doublings back: sizes in between would not meet their branches. */
