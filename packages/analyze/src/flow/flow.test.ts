@@ -149,8 +149,9 @@ describe('norms and gains', () => {
         [image, ...arriving].map((value, i) => [i === 0 ? 'image' : `arriving${i - 1}`, random(sizeOf(value.shape), `${i}`)]),
       );
       const fetched = await executable.run(Object.fromEntries(executable.inputs.map((name) => [name, feeds[name]!])));
-      gains.forEach(([part, whole], i) => expect(part(fetched) / whole(fetched), edges[i]!.name).toBeCloseTo(edges[i]!.exact!, 5));
-      fractions.forEach((fraction, i) => expect(fraction(fetched), layers[i]!.name).toBe(layers[i]!.exact));
+      expect(gains.length).toBeGreaterThan(3);
+      gains.forEach(([part, whole], i) => expect(part(fetched) / whole(fetched)).toBeCloseTo(edges[i]!.exact!, 5));
+      expect(fractions.map((fraction) => fraction(fetched))).toEqual(layers.map((layer) => layer.exact));
       executable.dispose();
     }
   });

@@ -112,7 +112,8 @@ export type FlowEvent =
  * the batch), on normal images and random labels under mean cross-entropy. See {@link FlowReport} for what is measured; whatever follows
  * from the structure alone is given exactly, and marked.
  *
- *     const report = await lastValueFrom(gradientFlow((seed) => resnet50({ seed }), runtime, { input: [64, 64] }).pipe(...));
+ *     const last = await lastValueFrom(gradientFlow((seed) => resnet50({ seed }), runtime, { input: [64, 64] }));
+ *     if (last.kind === 'report') console.log(last.report.shallowOverDeep.ratio.mean);
  *
  * Nothing runs before somebody subscribes, and unsubscribing stops it. The program is compiled once; the weights of each further seed
  * are written over those of the first.

@@ -1,5 +1,5 @@
 import { philox4x32 } from '@shoal/core';
-import { max, mean, min, quantileSorted, sampleWithReplacement } from 'simple-statistics';
+import { max, mean, meanSimple, min, quantileSorted, sampleWithReplacement } from 'simple-statistics';
 
 /** One number, seen under several seeds. */
 export interface Summary {
@@ -9,8 +9,9 @@ export interface Summary {
   readonly min: number;
   readonly max: number;
   /**
-   * 95 % interval of the mean over seeds: percentile bootstrap, 2000 resamples (Efron, 1979). With five seeds it is narrower than a
-   * t interval would be; the values are beside it. Null for one run, which says nothing about others, and where a value is not finite.
+   * 95 % interval of the mean over seeds: percentile bootstrap, 2000 resamples (Efron, 1979). It is too narrow where seeds are few: of
+   * normal numbers it holds the true mean in 83 of 100 cases with five seeds, in 90 with ten, in 94 with twenty. Null for one run, which
+   * says nothing about others, and where a value is not finite.
    */
   readonly interval: readonly [low: number, high: number] | null;
 }
@@ -43,7 +44,7 @@ export function summarise(values: readonly number[]): Summary {
 
 function intervalOf(values: readonly number[]): readonly [number, number] {
   const means = resampledRuns(values.length)
-    .map((runs) => mean(runs.map((run) => values[run]!)))
+    .map((runs) => meanSimple(runs.map((run) => values[run]!)))
     .toSorted((a, b) => a - b);
   return [quantileSorted(means, 0.025), quantileSorted(means, 0.975)];
 }
