@@ -29,12 +29,12 @@ export async function flow(models: readonly string[], options: FlowCommandOption
   tasks.forEach(({ model, size }) => checkFits(model, size, options.batch));
   const bar = progressBar(streams, tasks.length * options.seeds);
   const reports: FlowReport[] = [];
-  let environment: Environment | undefined;
+  let made: { readonly backend: string; readonly threads: number; readonly env: Environment } | undefined;
   try {
     for (const { model, size } of tasks) {
       // A runtime for each: the variables of one live as long as it does.
       const runtime = await openRuntime(options.backend, options);
-      environment ??= environmentOf(runtime.info);
+      made ??= { backend: runtime.info.backend, threads: runtime.info.threads, env: environmentOf(runtime.info) };
       try {
         const { batch, seeds } = options;
         const events = gradientFlow((seed) => networks[model]({ seed }), runtime, { input: size, batch, seeds });
@@ -58,13 +58,13 @@ export async function flow(models: readonly string[], options: FlowCommandOption
   if (options.json) {
     const json = {
       schema: 'shoal.flow/1',
-      env: environment,
+      ...made,
       models: reports.map(({ network, ...rest }) => ({ model: network, ...rest })),
       conclusions: sentences,
     };
     await writeJson(options.json, json, streams);
   }
-  if (options.html) await writeText(options.html, flowPage(reports, sentences, environment!));
+  if (options.html) await writeText(options.html, flowPage(reports, sentences, made!.env));
   if (options.json !== '-') {
     streams.out(`${flowTables(reports)}\n\nWhat the numbers say\n${sentences.map((sentence, i) => `${i + 1}. ${sentence}`).join('\n')}\n`);
   }

@@ -36,8 +36,10 @@ export interface ConvolutionRoles {
  *
  * A convolution is *isolated* when it is on the shortcut side of an addition with no identity path beside it:
  *
- * - The sides of an addition ({@link findSums}) part at the nearest common dominator of what is added: the last value that every way
- *   from the image to any of them leads through. A side is as long as its longest way from there, in weighted layers (convolutions,
+ * - An addition is an elementwise op with a constant slope to two or more operands of its own shape that change with the image (`a + b`,
+ *   `a - b`, `a + 0.1 b`); one that only another one reads is part of that. What is broadcast is not a side.
+ * - The sides part at the nearest common dominator of what is added: the last value that every way from the image to any of them leads
+ *   through. A side is as long as its longest way from there, in weighted layers (convolutions,
  *   transposed convolutions and matrix products).
  * - The *shortcut* is the shortest side (several, if equally short); the longer ones are branches. Where all sides are equally long, no
  *   side is a shortcut, and nothing is isolated.
