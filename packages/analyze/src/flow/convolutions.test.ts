@@ -98,6 +98,16 @@ describe('networks made by hand', () => {
   test('without the identity, both convolutions of a sum of three', () => {
     expect(names(made((net, x) => add(add(branch(net, x), conv(net, 's', x)), conv(net, 't', x))))).toEqual(['s', 't']);
   });
+  test('and in whatever order the sum of three is written', () => {
+    expect(names(made((net, x) => add(add(conv(net, 's', x), conv(net, 't', x)), branch(net, x))))).toEqual(['s', 't']);
+  });
+  test('a gate on the shortcut can be gone around', () => {
+    const gated = (net: Layers, x: Value): Value => {
+      const s = conv(net, 's', x);
+      return multiply(s, sigmoid(conv(net, 'gate', globalAveragePool2d(s))));
+    };
+    expect(names(made((net, x) => add(branch(net, x), gated(net, x))))).toEqual(['s']);
+  });
   test('shortcuts without weights', () => {
     expect(names(made((net, x) => add(branch(net, x), x)))).toEqual([]);
     expect(names(made((net, x) => add(branch(net, x, 4, 2), maxPool2d(x, { window: 2 }))))).toEqual([]);
