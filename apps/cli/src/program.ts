@@ -67,6 +67,14 @@ function commands(streams: Streams, finish: (code: number) => void): Command {
     .option('--json <file>', 'write the result; - is standard output')
     .addHelpText('after', '\nExample:\n  shoal conform --backend wasm --cases ./peer-cases --json -')
     .action(async (options) => finish(await (await import('./conform.ts')).conform(options, streams)));
+
+  command(program, 'verify', 'Does a whole network compute on a backend what PyTorch did? Stages, loss, gradients, against a golden file.')
+    .argument('<golden>', 'a golden file: weights by formula, and what PyTorch made of them')
+    .addOption(backend())
+    .option('--threads <n>', 'threads of the CPU backend', wholeNumber('--threads', 1))
+    .option('--json <file>', 'write every check; - is standard output')
+    .addHelpText('after', '\nExample:\n  shoal verify resnet18.json --backend wasm --json checks.json')
+    .action(async (golden, options) => finish(await (await import('./verify.ts')).verify(golden, options, streams)));
   return program;
 }
 

@@ -49,6 +49,13 @@ describe('wrong usage ends with 2 and says what would be right', () => {
       ['explain', '--filter', '1,x,0,0'],
       'shoal: --filter needs 4 finite numbers separated by commas, got 4: 1,x,0,0',
     ],
+    ['no golden file', ['verify'], "error: missing required argument 'golden'"],
+    ['a golden file that is not there', ['verify', 'no-such.json'], 'shoal: cannot read no-such.json: ENOENT'],
+    [
+      'a golden file that is none',
+      ['verify', fileURLToPath(new URL('../package.json', import.meta.url))],
+      'golden: net, gain2, weights_bits',
+    ],
     ['an empty folder of cases', ['conform', '--backend', 'reference', '--cases', 'no-such-folder'], 'cannot read the folder'],
   ])('%s', async (_, argv, message) => {
     const { code, out, log } = await shoal(...argv);
@@ -67,7 +74,7 @@ describe('wrong usage ends with 2 and says what would be right', () => {
   );
 });
 
-test.each(['bench', 'explain', 'doctor', 'conform'])('%s --help has an example and ends with 0', async (command) => {
+test.each(['bench', 'explain', 'doctor', 'conform', 'verify'])('%s --help has an example and ends with 0', async (command) => {
   const { code, out } = await shoal(command, '--help');
   expect(code).toBe(0);
   expect(out).toContain(`Example:\n  shoal ${command}`);
@@ -138,4 +145,23 @@ test('bench answers the question on the photograph', { timeout: 300_000 }, async
   const report = await readFile(html, 'utf8');
   expect(report.match(/<svg/g)?.length).toBe(3);
   expect(report).not.toMatch(/(?:src|href)="(?!#|data:)/);
+});
+
+describe('verify', () => {
+  const golden = fileURLToPath(new URL('../../../tests/fixtures/golden/strided-cnn-c.json', import.meta.url));
+
+  test('machine output has a schema, and a network that matches ends with 0', async () => {
+    const { code, out } = await shoal('verify', golden, '--json', '-');
+    const report = await checked('verify-1', out);
+    expect([code, report['ok'], report['model'], report['backend']]).toEqual([0, true, 'strided-cnn-c', 'wasm']);
+  });
+
+  test('one that does not ends with 1 and says where it parts', async () => {
+    const file = join(folder, 'changed.json');
+    const text = await readFile(golden, 'utf8');
+    await writeFile(file, text.replace(/"loss_f64": ?[\d.]+/, '"loss_f64":1'));
+    const { code, out } = await shoal('verify', file);
+    expect(code).toBe(1);
+    expect(out).toMatch(/strided-cnn-c on wasm does not match\. The first that differs: train\/loss, error \d/);
+  });
 });
