@@ -57,7 +57,7 @@ test(engineDefects.lastOfTies.fact, async () => {
 test(engineDefects.dilatedStride.fact, async () => {
   const runtime = await makeTfjsWebgpu();
   expect(() => tf.conv2d(image(), filter(), 2, 'valid', 'NHWC', 2)).toThrow('Either strides or dilations must be 1');
-  expect(() => tf.conv2d(tf.zeros([1, 4, 4, 2]), filter(), 1, 'valid')).toThrow('must match input depth');
+  expect(() => tf.conv2d(tf.zeros<tf.Rank.R4>([1, 4, 4, 2]), filter(), 1, 'valid')).toThrow('must match input depth');
   await runtime.dispose();
 });
 

@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs';
 import { tfjs, type Tensor, type Tensorflow } from '@shoal/backend-tfjs';
 import { engineDefects, type EngineDefect } from '@shoal/backend-tfjs/defects';
 import { importEngine } from '@shoal/backend-tfjs/node';
+import { convCases } from '@shoal/conv/cases';
 import { createRuntime, expression as e, gradients, input, map, reduce, type Feeds, type Value } from '@shoal/core';
+import { coreCases } from '@shoal/core/cases';
 import { maxPool2d } from '@shoal/pool';
+import { poolCases } from '@shoal/pool/cases';
 import { poolTfjs } from '@shoal/pool/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 
@@ -153,7 +156,8 @@ describe('without gradients', () => {
   });
 });
 
-test('each defect has a test that bears its name, and a line in the decision', () => {
+test('each defect has a test that bears its name, a line in the decision, and ops that the support matrix has', () => {
+  const tables = [...coreCases, ...convCases, ...poolCases];
   const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
   const proofs = read('tfjs-defects.test.ts') + read('tfjs-defects.browser.test.ts');
   const lines = read('../../docs/adr/0001-tensorflow-js-is-a-peer.md').replaceAll(/ +/g, ' ');
@@ -161,4 +165,5 @@ test('each defect has a test that bears its name, and a line in the decision', (
   const unproved = defects.filter(([key]) => !proofs.includes(`test(engineDefects.${key}.fact, `));
   const unsaid = defects.filter(([, { fact, engines: on }]) => !lines.includes(`| ${fact} | ${on.length === 3 ? 'all' : on.join(', ')} |`));
   expect({ unproved, unsaid }).toEqual({ unproved: [], unsaid: [] });
+  expect(tables.map(({ name }) => name)).toEqual(expect.arrayContaining(defects.flatMap(([, { ops }]) => ops)));
 });

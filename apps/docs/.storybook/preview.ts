@@ -1,5 +1,6 @@
 import { defineDownsamplingExplorer } from '@shoal/widgets';
 import type { Preview } from '@storybook/web-components-vite';
+import { defineEngineDefects } from '../src/engine-defects.ts';
 import { defineSupportMatrix } from '../src/support-matrix.ts';
 import './preview.css';
 import { isDark, theme } from './theme.ts';
@@ -7,6 +8,7 @@ import { isDark, theme } from './theme.ts';
 document.documentElement.style.colorScheme = isDark() ? 'dark' : 'light';
 defineDownsamplingExplorer();
 defineSupportMatrix();
+defineEngineDefects();
 
 const preview: Preview = {
   parameters: {

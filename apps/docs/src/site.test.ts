@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { engineDefects } from '@shoal/backend-tfjs/defects';
 import { chromium, type Browser, type Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { chromiumFlags, findChromium } from '../../../tools/chromium.ts';
@@ -117,6 +118,19 @@ if (!existsSync(fileURLToPath(site))) {
       const row = page.locator('shoal-support-matrix tbody tr', { hasText: 'pool/max' }).first();
       await row.waitFor();
       expect((await row.locator('td.cell').allTextContents()).slice(0, 3)).toEqual(['✓', '✓', '✓']);
+      // Measured or not, each column is accounted for.
+      const columns = await page.locator('shoal-support-matrix thead th[colspan]').allTextContents();
+      const notMeasured = await page.locator('shoal-support-matrix p strong').allTextContents();
+      expect([...columns, ...notMeasured].toSorted()).toEqual(['reference', 'tfjs-cpu', 'tfjs-wasm', 'tfjs-webgpu', 'wasm', 'webgpu']);
+    });
+
+    test('what the engines of TensorFlow.js get wrong is there', async () => {
+      await open('iframe.html?id=support-matrix--docs&viewMode=docs');
+      const rows = page.locator('shoal-engine-defects tbody tr');
+      await rows.first().waitFor();
+      expect(await rows.count()).toBe(Object.keys(engineDefects).length);
+      const lost = rows.filter({ hasText: 'no gradient to a window whose maximum is not positive' });
+      expect(await lost.locator('td').first().textContent()).toBe('wasm');
     });
 
     test('a link leads to the page of the explorer alone, which is small', async () => {
