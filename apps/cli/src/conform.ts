@@ -8,7 +8,7 @@ import { mathCases } from '@shoal/math/cases';
 import { poolCases } from '@shoal/pool/cases';
 import { residualCases } from '@shoal/residual/cases';
 import { backendNames, openRuntime, type BackendName } from './backends.ts';
-import { exitCode, messageOf, UsageError, writeJson, writeText, type Streams } from './output.ts';
+import { checkTargets, exitCode, messageOf, UsageError, writeJson, writeText, type Streams } from './output.ts';
 import { progressBar, type Progress } from './progress.ts';
 import { formatTable } from './table.ts';
 
@@ -24,7 +24,12 @@ const tables: readonly CaseTable[] = [...coreCases, ...mathCases, ...convCases, 
 
 /** Whether a backend is right, case by case. Ends with 1 where a case failed. */
 export async function conform(options: ConformOptions, streams: Streams): Promise<number> {
-  if (options.matrix !== undefined) return writeMatrix(options.matrix, streams);
+  await checkTargets({ json: options.json, matrix: options.matrix });
+  if (options.matrix !== undefined) {
+    const idle = (['cases', 'json', 'threads'] as const).filter((name) => options[name] !== undefined);
+    if (idle.length > 0) throw new UsageError(`--matrix is of every backend, and takes no --${idle.join(', --')}`);
+    return writeMatrix(options.matrix, streams);
+  }
   const runtime = await openRuntime(options.backend, options);
   const report =
     options.cases === undefined
