@@ -160,6 +160,7 @@ test('bench answers the question on the photograph', { timeout: 300_000 }, async
   ]);
   expect(claims.map(({ holds }) => holds)).toEqual([true, true, false]);
   expect(answer.length).toBeLessThanOrEqual(6);
+  for (const sentence of answer) expect(sentence).toMatch(/\b[LN]\d+\b|published, not measured here/);
   for (const id of answer.join(' ').match(/\b[LN]\d+\b/g) ?? []) expect(rows.map((each) => each.id)).toContain(id);
   expect(out).toContain('Pool or stride?');
   expect(out).toContain('published, not measured here');
