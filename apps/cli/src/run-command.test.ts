@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { version } from './bench/environment.ts';
 import { runCommandLine } from './program.ts';
 
 let folder: string;
@@ -42,7 +43,25 @@ describe('wrong usage ends with 2 and says what would be right', () => {
     ['an unknown backend', ['bench', '--backend', 'gpu'], "shoal: unknown backend 'gpu'. Known backends: cpu, reference, wasm, webgpu"],
     ['an unknown phase', ['bench', '--phase', 'fwd,sideways'], "shoal: --phase fwd,sideways: 'sideways' is no phase. Phases: fwd, bwd"],
     ['too few samples', ['bench', '--repeat', '2'], 'shoal: --repeat 2 is not a whole number of at least 3'],
-    ['no threads', ['bench', '--threads', '0'], 'shoal: --threads 0 is not a whole number of at least 1'],
+    ['no threads', ['bench', '--threads', '0'], 'shoal: --threads 0 is not a whole number from 1 to 256'],
+    ['too many threads', ['conform', '--threads', '4096'], 'shoal: --threads 4096 is not a whole number from 1 to 256'],
+    [
+      'threads of a backend that has none',
+      ['conform', '--threads', '2', '--backend', 'reference'],
+      'shoal: --threads is for the CPU backend',
+    ],
+    ['a phase twice', ['bench', '--phase', 'fwd,fwd'], 'shoal: --phase fwd,fwd: fwd is there twice'],
+    [
+      'a report that cannot be written',
+      ['bench', '--html', 'no/such/folder/page.html'],
+      'shoal: cannot write no/such/folder/page.html: ENOENT',
+    ],
+    ['a page on standard output', ['explain', '--html', '-'], 'shoal: --html -: only --json goes to standard output. Name a file'],
+    [
+      'a matrix of some cases',
+      ['conform', '--matrix', 'm.md', '--cases', '.'],
+      'shoal: --matrix is of every backend, and takes no --cases',
+    ],
     ['a missing image', ['bench', '--image', 'no-such.png'], 'shoal: cannot read image no-such.png: ENOENT'],
     [
       'numbers that are none',
@@ -80,6 +99,11 @@ test.each(['bench', 'explain', 'doctor', 'conform', 'verify'])('%s --help has an
   expect(out).toContain(`Example:\n  shoal ${command}`);
 });
 
+test('--version is the version of the package', async () => {
+  const { code, out } = await shoal('--version');
+  expect([code, out]).toEqual([0, `${version}\n`]);
+});
+
 describe('explain', () => {
   const image = '1,3,2,0,4,2,1,1,0,1,5,2,2,0,1,3';
   test('machine output has a schema, and the numbers are right', async () => {
@@ -110,6 +134,10 @@ test('doctor says what runs, and why the others do not', { timeout: 120_000 }, a
   const { findings } = (await checked('doctor-1', out)) as { findings: { backend: string; runs: boolean; reason?: string }[] };
   expect(code).toBe(0);
   expect(findings.filter(({ runs }) => runs).map(({ backend }) => backend)).toEqual(expect.arrayContaining(['reference', 'wasm']));
+  expect(findings.find(({ backend }) => backend === 'tfjs-node-gpu')).toMatchObject({
+    runs: false,
+    reason: expect.stringMatching(/never run with Shoal.*Node 18 to 20, CUDA 11\.2 and cuDNN 8\.1/),
+  });
   for (const finding of findings) expect(finding.runs || (finding.reason ?? '').length > 10).toBe(true);
 });
 
@@ -139,6 +167,7 @@ test('bench answers the question on the photograph', { timeout: 300_000 }, async
   ]);
   expect(claims.map(({ holds }) => holds)).toEqual([true, true, false]);
   expect(answer.length).toBeLessThanOrEqual(6);
+  for (const sentence of answer) expect(sentence).toMatch(/\b[LN]\d+\b|published, not measured here/);
   for (const id of answer.join(' ').match(/\b[LN]\d+\b/g) ?? []) expect(rows.map((each) => each.id)).toContain(id);
   expect(out).toContain('Pool or stride?');
   expect(out).toContain('published, not measured here');
