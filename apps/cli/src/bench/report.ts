@@ -62,7 +62,7 @@ export function htmlReport({ environment, rows, claims, answer, pictures, credit
 <title>Pool or stride? Shoal bench</title>
 <style>
 :root { color-scheme: light; font: 16px/1.5 system-ui, sans-serif; color: #1c2430; background: #fff; }
-body { max-width: 1000px; margin: 2rem auto; padding: 0 1rem; }
+body { max-width: 1140px; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }
 th, td { padding: .25rem .55rem; border-bottom: 1px solid #dde3ea; white-space: nowrap; }
 td.right { text-align: right; } tr:target { background: #fff3cd; }
@@ -75,7 +75,7 @@ svg { max-width: 100%; height: auto; }
 <ol>${answer.map((sentence) => `<li>${linked(sentence, rows)}</li>`).join('\n')}</ol>
 <h2>What each reduction keeps</h2>
 ${pictures.map(({ name, url }) => `<figure><img alt="${escapeHtml(name)}" src="${url}"><figcaption>${escapeHtml(name)}</figcaption></figure>`).join('\n')}
-<p class="note">${escapeHtml(credit)}</p>
+${credit ? `<p class="note">${escapeHtml(credit)}</p>` : ''}
 ${groupRows(rows)
   .map(
     (group) => `<h2>${escapeHtml(group.title)}</h2>

@@ -4,7 +4,7 @@ import { networkName, networks, type NetworkName } from '@shoal/zoo';
 import { filter, lastValueFrom, map, tap } from 'rxjs';
 import { openRuntime, type BackendName } from '../backends.ts';
 import { environmentOf, type Environment } from '../bench/environment.ts';
-import { exitCode, UsageError, writeJson, writeText, type Streams } from '../output.ts';
+import { checkTargets, exitCode, UsageError, writeJson, writeText, type Streams } from '../output.ts';
 import { progressBar, type Progress } from '../progress.ts';
 import { conclusions } from './conclusions.ts';
 import { flowPage } from './page.ts';
@@ -25,6 +25,7 @@ const largestDefault = 64;
 
 /** Gradient flow of one network, or of several side by side. */
 export async function flow(models: readonly string[], options: FlowCommandOptions, streams: Streams): Promise<number> {
+  await checkTargets({ json: options.json, html: options.html });
   const tasks = [...new Set(models.map(networkName))].map((model) => ({ model, size: sizeFor(model, options) }));
   tasks.forEach(({ model, size }) => checkFits(model, size, options.batch));
   const bar = progressBar(streams, tasks.length * options.seeds);
