@@ -4,6 +4,8 @@ import {
   checkPaddingBelowWindow,
   formatShape,
   nhwc,
+  readsSame,
+  readsWindow,
   resolveWindow,
   sameShape,
   ShapeError,
@@ -11,6 +13,7 @@ import {
   type Dtype,
   type Padding2d,
   type Padding2dOption,
+  type Reads,
   type Shape,
   type Size2d,
   type Size2dOption,
@@ -129,4 +132,19 @@ export function countCells(input: Shape, pooled: Shape, attributes: Window2d): n
   const [n, , , c] = nhwc('pool', input);
   const { rows, columns } = windowCells(input, pooled, attributes);
   return n * c * rows.flat().length * columns.flat().length;
+}
+
+/**
+ * Each output cell reads the window at its place, of its own channel. A single window over a whole side of the plane, without padding,
+ * is the plane whatever its size: it reads all of it.
+ */
+export function readsPooled(x: TensorType, y: TensorType, attributes: Window2d): Reads {
+  const { window, padding } = attributes;
+  const whole = {
+    height: y.shape[1] === 1 && window.height >= x.shape[1]! && padding.top + padding.bottom === 0,
+    width: y.shape[2] === 1 && window.width >= x.shape[2]! && padding.left + padding.right === 0,
+  };
+  const rows = whole.height ? 'all' : readsWindow(attributes, 'height', 1);
+  const columns = whole.width ? 'all' : readsWindow(attributes, 'width', 2);
+  return [[readsSame(0), rows, columns, readsSame(3)]];
 }

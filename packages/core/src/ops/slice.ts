@@ -38,6 +38,13 @@ export const sliceOp: Op<SliceAttributes> = {
     return [apply1Pad(ct, { before: start, after, interior: stride.map((step) => step - 1), value: 0 })];
   },
   cost: () => ({}),
+  reads: ({ attributes: { start, stride } }) => [
+    start.map((from, along) => ({
+      along,
+      repeat: { positions: 1, cells: stride[along]! },
+      cells: (position) => [from + position * stride[along]!],
+    })),
+  ],
 };
 
 /** A box of `x`: `size[axis]` elements from `start[axis]` on, every `stride[axis]`-th (default 1). */
