@@ -1,3 +1,4 @@
+export { layersOf, type Layer, type LayeredGraph, type LayerKind } from './layers/index.ts';
 export {
   receptiveField,
   seenBy,

@@ -60,7 +60,7 @@ export function network({ name, input, seed = 0, body }: NetworkDefinition): Net
         next: `Give [n,h,w,${channels}]`,
       });
     }
-    const net = layers({ scope, train, dropout });
+    const net = layers({ scope, train, dropout }, image);
     try {
       return net.result(body(net, image));
     } catch (cause) {
