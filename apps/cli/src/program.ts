@@ -2,7 +2,7 @@ import { ShoalError } from '@shoal/core';
 import { Command, CommanderError, Option } from 'commander';
 import { backendName, backendNames } from './backends.ts';
 import type { Phase } from './bench/arm.ts';
-import { exitCode, isExpected, UsageError, wholeNumber, type Streams } from './output.ts';
+import { exitCode, imageSize, isExpected, UsageError, wholeNumber, type Streams } from './output.ts';
 
 const phases = (text: string): readonly Phase[] =>
   text.split(',').map((phase) => {
@@ -67,6 +67,26 @@ function commands(streams: Streams, finish: (code: number) => void): Command {
     .option('--json <file>', 'write the result; - is standard output')
     .addHelpText('after', '\nExample:\n  shoal conform --backend wasm --cases ./peer-cases --json -')
     .action(async (options) => finish(await (await import('./conform.ts')).conform(options, streams)));
+  command(program, 'cost', 'What a network costs: parameters, operations of each kind, memory and receptive field, layer by layer.')
+    .argument('<model>', 'its name: resnet50, squeezenet1_1, fishnet99, all-cnn-c ...')
+    .option('--input <HxW>', "height and width of the image (default: the network's own)", imageSize)
+    .option('--batch <n>', 'images at once', wholeNumber('--batch', 1), 1)
+    .addOption(new Option('--by <what>', 'a row for each').choices(['layer', 'stage', 'kind']).default('layer'))
+    .addOption(
+      new Option('--backend <name>', `also compile, and say what it allocates: cpu, ${backendNames.join(', ')}`).argParser(backendName),
+    )
+    .option('--threads <n>', 'threads of the CPU backend', wholeNumber('--threads', 1))
+    .addOption(
+      new Option('--convention <name>', "fishnet adds the operations as FishNet's authors count them")
+        .choices(['operations', 'fishnet'])
+        .default('operations'),
+    )
+    .option('--json <file>', 'write everything, exactly; - is standard output')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  shoal cost resnet50 --by stage\n  shoal cost fishnet99 --input 256x224 --batch 8 --backend cpu --json cost.json',
+    )
+    .action(async (model, options) => finish(await (await import('./cost.ts')).costCommand(model, options, streams)));
   return program;
 }
 

@@ -141,6 +141,7 @@ export function cost(network: Network, options: CostOptions = {}): NetworkCost {
     receptiveField: lastMap(rows),
     notes: [
       ...(typeof training === 'string' ? [`Memory for training: ${training}`] : []),
+      ...(operations && rows.filter(({ kind }) => kind === 'max pooling').length > 1 ? [sharedPooling] : []),
       ...[...assumed].map((op) => `Receptive field: ${op} does not say what it reads and was taken to read the whole image.`),
     ],
     layers: rows,
@@ -191,6 +192,9 @@ function countLayer({ nodes, inputs, parameters }: Layer, read: ReadonlySet<Valu
     bytes: views ? 0 : [...inputs, ...weights, ...written].reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0),
   };
 }
+
+const sharedPooling =
+  "Operations, FishNet's way: equal max poolings are taken for one module, which the authors' script counts once for each of its places and once more.";
 
 const countNames = ['params', 'macs', 'comparisons', 'additions', 'multiplications', 'transcendentals', 'bytes'] as const;
 

@@ -34,7 +34,7 @@ export const averagePool: Op<AveragePoolAttributes> = {
     additions: countCells(x!.shape, y!.shape, attributes) - sizeOf(y!.shape),
     transcendentals: divisions(y!.shape, attributes),
   }),
-  reads: ({ inputs: [x], outputs: [y], attributes }) => readsPooled(x!, y!, attributes),
+  reads: ({ inputs: [x], attributes }) => readsPooled(x!, attributes),
 };
 
 /** Adds up in each cell `dy / divisor` of the windows it is in: `dy` [n, oh, ow, c] -> `dx` [n, h, w, c]. The adjoint of {@link averagePool}. */

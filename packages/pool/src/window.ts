@@ -10,6 +10,7 @@ import {
   sameShape,
   ShapeError,
   windowedSize,
+  type AxisReads,
   type Dtype,
   type Padding2d,
   type Padding2dOption,
@@ -135,16 +136,13 @@ export function countCells(input: Shape, pooled: Shape, attributes: Window2d): n
 }
 
 /**
- * Each output cell reads the window at its place, of its own channel. A single window over a whole side of the plane, without padding,
- * is the plane whatever its size: it reads all of it.
+ * Each output cell reads the window at its place, of its own channel. The window of a global pooling, which is the plane whatever its
+ * size, is told by stride 1: it reads all.
  */
-export function readsPooled(x: TensorType, y: TensorType, attributes: Window2d): Reads {
-  const { window, padding } = attributes;
-  const whole = {
-    height: y.shape[1] === 1 && window.height >= x.shape[1]! && padding.top + padding.bottom === 0,
-    width: y.shape[2] === 1 && window.width >= x.shape[2]! && padding.left + padding.right === 0,
-  };
-  const rows = whole.height ? 'all' : readsWindow(attributes, 'height', 1);
-  const columns = whole.width ? 'all' : readsWindow(attributes, 'width', 2);
-  return [[readsSame(0), rows, columns, readsSame(3)]];
+export function readsPooled(x: TensorType, attributes: Window2d): Reads {
+  const { window, stride, padding } = attributes;
+  const along = (axis: 1 | 2, side: 'height' | 'width', edges: number): AxisReads =>
+    stride[side] === 1 && window[side] === x.shape[axis] && edges === 0 ? 'all' : readsWindow(attributes, side, axis);
+  const rows = along(1, 'height', padding.top + padding.bottom);
+  return [[readsSame(0), rows, along(2, 'width', padding.left + padding.right), readsSame(3)]];
 }

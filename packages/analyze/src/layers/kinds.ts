@@ -1,4 +1,14 @@
-import { expression as e, input, Variable, type MapAttributes, type Node, type ReduceAttributes, type Value } from '@shoal/core';
+import {
+  expression as e,
+  input,
+  sizeOf,
+  Variable,
+  type MapAttributes,
+  type Node,
+  type ReduceAttributes,
+  type Value,
+  type Window2d,
+} from '@shoal/core';
 import { gelu, leakyRelu, relu, sigmoid, silu, tanh } from '@shoal/math';
 
 /** What a layer is. An op that is not known here is called by its own name. */
@@ -86,7 +96,7 @@ function recogniseMovement(nodes: readonly Node[]): Recognised {
 
 function recogniseNode(node: Node, depends: (value: Value) => boolean): Recognised {
   const { op, inputs, outputs, attributes } = node;
-  const [plane, window] = [inputs[0]?.shape ?? [], (attributes as { window?: { height: number; width: number } }).window];
+  const plane = inputs[0]?.shape ?? [];
   switch (op.name) {
     case 'conv/conv2d': {
       const { groups } = attributes as { groups: number };
@@ -99,7 +109,9 @@ function recogniseNode(node: Node, depends: (value: Value) => boolean): Recognis
       return inputs.every(depends) ? { kind: 'matrix product', word: 'matmul' } : { kind: 'dense', word: 'dense' };
     case 'pool/max':
     case 'pool/average': {
-      const whole = outputs[0]!.shape[1] === 1 && outputs[0]!.shape[2] === 1 && window!.height === plane[1] && window!.width === plane[2];
+      const { window, stride } = attributes as Window2d;
+      const sides = window.height === plane[1] && window.width === plane[2];
+      const whole = sides && stride.height === 1 && stride.width === 1 && sizeOf(outputs[0]!.shape) === plane[0]! * plane[3]!;
       if (whole) return { kind: 'global pooling', word: 'globalpool' };
       return op.name === 'pool/max' ? { kind: 'max pooling', word: 'maxpool' } : { kind: 'average pooling', word: 'avgpool' };
     }
