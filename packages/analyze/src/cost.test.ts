@@ -1,4 +1,4 @@
-import { concat, input, map, reshape, type Op, type Value, apply1, expression as e } from '@shoal/core';
+import { apply1, concat, expression as e, map, reshape, type Op, type Value } from '@shoal/core';
 import { add, relu } from '@shoal/math';
 import { globalAveragePool2d, maxPool2d } from '@shoal/pool';
 import { basicBlock, network, upsampleNearest } from '@shoal/residual';

@@ -4,6 +4,7 @@ import {
   costOf,
   gradients,
   input,
+  leavesOf,
   ShapeError,
   ShoalError,
   sizeOf,
@@ -12,7 +13,6 @@ import {
   type Shape,
   type Value,
   type Variable,
-  leavesOf,
 } from '@shoal/core';
 import { softmaxCrossEntropy } from '@shoal/math';
 import type { Network } from '@shoal/residual';

@@ -14,6 +14,8 @@ export interface AxisCells {
    * also outside of the tensor, as if it went on. Null where the rule holds within the tensor only.
    */
   readonly repeat: { readonly positions: number; readonly cells: number } | null;
+  /** True where the output is a part cut out of the input: whoever reads all of it does not read all of the input. */
+  readonly part?: boolean;
   /** The cells that the output cells at `position` read; none where they hold a constant. May lie outside of the input: padding. */
   cells(position: number): readonly number[];
 }

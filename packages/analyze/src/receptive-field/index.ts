@@ -129,5 +129,5 @@ function motionOf(table: Table): Pick<AxisField, 'jump' | 'start'> {
   if (!first || !last) return { jump: null, start: null };
   const steps = last[0] - first[0];
   const jump = table.shift === null ? (steps === 0 ? null : (last[1] - first[1]) / steps) : table.shift / table.spans.length;
-  return { jump, start: jump === null ? first[1] : first[1] - first[0] * jump };
+  return { jump, start: jump === null ? null : first[1] - first[0] * jump };
 }

@@ -1,4 +1,4 @@
-import { concat, createRuntime, fill, gradients, input, reshape, ShapeError, sizeOf, slice, topological, type Value } from '@shoal/core';
+import { concat, createRuntime, fill, gradients, input, ShapeError, sizeOf, slice, topological, type Value } from '@shoal/core';
 import { reference } from '@shoal/core/reference';
 import { conv2d, convTranspose2d } from '@shoal/conv';
 import { convReference } from '@shoal/conv/reference';

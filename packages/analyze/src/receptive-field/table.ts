@@ -42,8 +42,9 @@ export function hull(spans: readonly (Span | null)[]): Span | null {
 }
 
 /** A position of the new table reads several of the old one. `size` is how long the new axis is. */
-export function composeTable(table: Table, { repeat, cells }: AxisCells, size: number): Table {
-  const read = (position: number): Span | null => hull(cells(position).map((cell) => spanAt(table, cell)));
+export function composeTable(table: Table, rule: AxisCells, size: number): Table {
+  const { repeat } = rule;
+  const read = (position: number): Span | null => hull(rule.cells(position).map((cell) => spanAt(table, cell)));
   if (table.shift === null || repeat === null) return { spans: range(size).map(read), shift: null };
   // As many repetitions of the rule as make whole repetitions of the table.
   const period = table.spans.length;

@@ -12,7 +12,7 @@ export interface Digit {
   readonly count: number | null;
   /** What the digit counts for in the position: position = sum of weight * digit. */
   readonly weight: number;
-  /** Whether it goes on as the image does, beyond the values it takes in this tensor. */
+  /** Whether it goes on as the image does, beyond the values it takes in this tensor, when somebody reads all of them. */
   readonly goesOn: boolean;
 }
 
@@ -23,8 +23,8 @@ export interface Track {
 }
 
 /** A track that is carried by one axis alone, position by position. */
-export const plainTrack = (axis: number, table: Table): Track => ({
-  digits: [{ axis, divisor: 1, count: null, weight: 1, goesOn: true }],
+export const plainTrack = (axis: number, table: Table, goesOn = true): Track => ({
+  digits: [{ axis, divisor: 1, count: null, weight: 1, goesOn }],
   table,
 });
 
@@ -85,11 +85,15 @@ function flatten(track: Track, size: number): Table {
 }
 
 /** The axis that the track moves along, as a table over it; the other digits are dropped. Null where it has none. */
-export function mainAxis(track: Track, shape: Shape): { readonly axis: number; readonly table: Table } | null {
-  const main = track.digits.find(({ goesOn }) => goesOn) ?? track.digits[0];
+export function mainAxis(track: Track, shape: Shape): MainAxis | null {
+  const main = track.digits.find(({ goesOn }) => goesOn) ?? track.digits.find(({ count }) => count === null) ?? track.digits[0];
   if (!main) return null;
   const kept = keepAxes(track, shape, [main.axis]);
-  return kept && { axis: main.axis, table: flatten(kept, shape[main.axis]!) };
+  return kept && { axis: main.axis, goesOn: main.goesOn, table: flatten(kept, shape[main.axis]!) };
+}
+
+export interface MainAxis extends Pick<Digit, 'axis' | 'goesOn'> {
+  readonly table: Table;
 }
 
 /** What a step makes of a track, and whether it reads the whole image beside. */
@@ -129,7 +133,8 @@ export function stepTrack(track: Track, reads: readonly AxisReads[], from: Shape
   const main = mainAxis(rest, from);
   const rule = main && reads[main.axis]!;
   if (!main || !rule || rule === 'all') return { track: rest, whole: false };
-  return { track: plainTrack(rule.along, composeTable(main.table, rule, to[rule.along]!)), whole: false };
+  const goesOn = main.goesOn && rule.part !== true;
+  return { track: plainTrack(rule.along, composeTable(main.table, rule, to[rule.along]!), goesOn), whole: false };
 }
 
 /** A track through a reshape. Null where a digit falls apart into pieces that are none. */
@@ -153,7 +158,7 @@ export function regroupTrack({ digits, table }: Track, from: Shape, to: Shape): 
       pieces.push({
         axis,
         divisor: start / outer[axis]!,
-        count: goesOn && end === outer[axis]! * size ? null : end / start,
+        count: (goesOn || digit.count === null) && end === top && end === outer[axis]! * size ? null : end / start,
         weight: digit.weight * (start / low),
         goesOn,
       });
@@ -182,7 +187,8 @@ export interface Met extends Stepped {
 export function uniteTracks(a: Track, b: Track, shape: Shape): Met {
   if (sameDigits(a, b)) {
     const size = positionsOf(a, shape);
-    return { track: { ...a, table: uniteTables(a.table, b.table, size) }, whole: false, distance: distanceOf(a, b, size) };
+    const digits = a.digits.map((digit, i) => ({ ...digit, goesOn: digit.goesOn || b.digits[i]!.goesOn }));
+    return { track: { digits, table: uniteTables(a.table, b.table, size) }, whole: false, distance: distanceOf(a, b, size) };
   }
   if (a.digits.length === 0) return uniteTracks(b, a, shape);
   if (b.digits.length === 0) {
@@ -191,7 +197,7 @@ export function uniteTracks(a: Track, b: Track, shape: Shape): Met {
   }
   const [p, q] = [mainAxis(a, shape), mainAxis(b, shape)];
   if (!p || !q || p.axis !== q.axis) return { track: a, whole: true, distance: 0 };
-  return uniteTracks(plainTrack(p.axis, p.table), plainTrack(q.axis, q.table), shape);
+  return uniteTracks(plainTrack(p.axis, p.table, p.goesOn), plainTrack(q.axis, q.table, q.goesOn), shape);
 }
 
 const distanceOf = (a: Track, b: Track, size: number): number => (a.digits.length === 0 ? 0 : centreDistance(a.table, b.table, size));

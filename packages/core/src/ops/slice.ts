@@ -38,12 +38,16 @@ export const sliceOp: Op<SliceAttributes> = {
     return [apply1Pad(ct, { before: start, after, interior: stride.map((step) => step - 1), value: 0 })];
   },
   cost: () => ({}),
-  reads: ({ attributes: { start, stride } }) => [
-    start.map((from, along) => ({
-      along,
-      repeat: { positions: 1, cells: stride[along]! },
-      cells: (position) => [from + position * stride[along]!],
-    })),
+  reads: ({ inputs: [x], attributes: { start, size, stride } }) => [
+    start.map((from, along) => {
+      const step = stride[along]!;
+      return {
+        along,
+        repeat: { positions: 1, cells: step },
+        part: from >= step || x!.shape[along]! - from > size[along]! * step,
+        cells: (position) => [from + position * step],
+      };
+    }),
   ],
 };
 
