@@ -1,4 +1,4 @@
-import { formatShape, leavesOf, ShoalError, type Value } from '@shoal/core';
+import { formatShape, leavesOf, ShoalError, sizeOf, stridesOf, type Shape, type Value } from '@shoal/core';
 import { centreOf, type Span, type Table } from './table.ts';
 import { trace, type Sight, type Sights } from './trace.ts';
 import { keepAxes, mainAxis, spanOf, type Track } from './track.ts';
@@ -68,7 +68,7 @@ export function seenBy(
   const [, height, width] = image.shape;
   if (!sights) throw independent(output);
   const along = ({ track, whole }: Sight, size: number): Span | null => {
-    const kept = track && keepAxes(track, output.shape, [1, 2]);
+    const kept = track && keepAxes(track, output.shape, planeAxes(output.shape));
     return whole || (track && !kept) ? [0, size - 1] : kept && spanOf(kept, (axis) => (axis === 1 ? element.row : element.column));
   };
   return { rows: along(sights[0], height!), columns: along(sights[1], width!) };
@@ -98,9 +98,10 @@ export function fieldOf(output: Value, sights: Sights | null): Pick<ReceptiveFie
   return { height: axisField(output, sights[0]), width: axisField(output, sights[1]) };
 }
 
-function axisField(output: Value, { track, whole, misalignment }: Sight): AxisField {
-  const main = track && mainAxis(track, output.shape);
-  const spans = track && (main && isPlain(track, output) ? main.table.spans : everySpan(track, output));
+function axisField({ shape }: Value, { track, whole, misalignment }: Sight): AxisField {
+  const plane = track && keepAxes(track, shape, planeAxes(shape));
+  const main = plane && mainAxis(plane, shape);
+  const spans = plane && (main && plane.digits.every(({ axis }) => axis === main.axis) ? main.table.spans : everySpan(plane, shape));
   const widest = spans && Math.max(...spans.map((span) => (span ? span[1] - span[0] + 1 : 0)));
   const local = widest === 0 ? null : widest;
   return {
@@ -111,15 +112,15 @@ function axisField(output: Value, { track, whole, misalignment }: Sight): AxisFi
   };
 }
 
-/** Whether one axis of the plane decides alone. */
-const isPlain = ({ digits }: Track, { shape }: Value): boolean =>
-  shape.length !== 4 || new Set(digits.map(({ axis }) => axis).filter((axis) => axis === 1 || axis === 2)).size === 1;
+/** All axes but the batch and the channels, which are looked at together. */
+const planeAxes = (shape: Shape): readonly number[] => shape.map((_, axis) => axis).slice(1, -1);
 
-/** What each element of the plane sees, where both of its axes decide. */
-function everySpan(track: Track, { shape }: Value): readonly (Span | null)[] {
-  const kept = keepAxes(track, shape, [1, 2]);
-  const [, height = 1, width = 1] = shape;
-  return Array.from({ length: height * width }, (_, i) => kept && spanOf(kept, (axis) => (axis === 1 ? Math.floor(i / width) : i % width)));
+/** What each element of the plane sees, where several axes decide. */
+function everySpan(plane: Track, shape: Shape): readonly (Span | null)[] {
+  const axes = planeAxes(shape);
+  const strides = stridesOf(axes.map((axis) => shape[axis]!));
+  const indexIn = (element: number) => (axis: number) => Math.floor(element / strides[axis - 1]!) % shape[axis]!;
+  return Array.from({ length: sizeOf(axes.map((axis) => shape[axis]!)) }, (_, element) => spanOf(plane, indexIn(element)));
 }
 
 /** Elements that hold a constant see nothing and have no middle: the others say where theirs would be. */

@@ -154,6 +154,28 @@ describe('the whole image', () => {
     );
   });
 
+  test('a map is whole although a crop of it, or its mirrored edges, are in it', () => {
+    const cropped = slice(image, { start: [0, 0, 0, 0], size: [1, 24, 32, 4] });
+    const pooled = averagePool2d(image, { window: 2 });
+    expect(receptiveField(globalAveragePool2d(add(cropped, pooled))).height).toMatchObject({ size: 'whole image', local: null });
+    const mirrored = conv2d(image, weight(3, 3, 4, 1), { padding: 1, paddingMode: 'reflect' });
+    expect(receptiveField(globalAveragePool2d(mirrored)).height).toEqual(whole);
+    const strip = add(slice(image, { start: [0, 0, 0, 0], size: [1, 48, 32, 4] }), slice(image, { start: [0, 0, 0, 0], size: [1, 48, 32, 4], stride: [1, 1, 2, 1] })); // prettier-ignore
+    expect(receptiveField(globalAveragePool2d(strip)).width.size).toBe('whole image');
+  });
+
+  test('places that became channels are looked at together', () => {
+    expect(receptiveField(matmul(weight(1, 48, 3, 4), image, { transposeB: true }))).toMatchObject({
+      height: { size: 1, local: 1, jump: 1 },
+      width: { size: 'whole image', local: null, jump: null },
+    });
+    expect(receptiveField(matmul(weight(1, 48, 3, 64), image))).toMatchObject({
+      height: { size: 1, local: 1, jump: 1 },
+      width: { size: 'whole image', local: null, jump: null },
+    });
+    expect(receptiveField(reshape(image, [1, -1])).height).toMatchObject({ size: 'whole image', local: null, jump: null });
+  });
+
   test('adaptive pooling to several cells has windows', () => {
     expect(summary(adaptiveAveragePool2d(image, { output: { height: 12, width: 8 } }))).toEqual([
       [4, 4, 1.5],

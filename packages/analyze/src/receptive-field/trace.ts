@@ -30,7 +30,7 @@ export function trace(outputs: readonly Value[], image: Value, bounded: boolean)
   const sights = new Map<Value, Sights>();
   const assumed = new Set<string>();
   const start = (axis: 1 | 2): Sight => ({
-    track: plainTrack(axis, bounded ? boundedTable(image.shape[axis]!) : identityTable),
+    track: plainTrack(axis, bounded ? boundedTable(image.shape[axis]!) : identityTable, !bounded),
     whole: false,
     misalignment: 0,
   });

@@ -12,7 +12,7 @@ export interface Digit {
   readonly count: number | null;
   /** What the digit counts for in the position: position = sum of weight * digit. */
   readonly weight: number;
-  /** Whether it goes on as the image does, beyond the values it takes in this tensor, when somebody reads all of them. */
+  /** Whether its values go on as the image does, so that to read all of them is to read the whole image. */
   readonly goesOn: boolean;
 }
 
@@ -23,7 +23,7 @@ export interface Track {
 }
 
 /** A track that is carried by one axis alone, position by position. */
-export const plainTrack = (axis: number, table: Table, goesOn = true): Track => ({
+export const plainTrack = (axis: number, table: Table, goesOn: boolean): Track => ({
   digits: [{ axis, divisor: 1, count: null, weight: 1, goesOn }],
   table,
 });
@@ -41,7 +41,7 @@ const countOf = ({ axis, divisor, count }: Digit, shape: Shape): number => count
 function dropDigits(track: Track, shape: Shape, dropped: readonly Digit[]): Track | null {
   const { digits, table } = track;
   if (dropped.length === 0) return track;
-  if (table.shift !== null && table.shift !== 0 && dropped.some(({ goesOn }) => goesOn)) return null;
+  if (table.shift !== 0 && dropped.some(({ goesOn }) => goesOn)) return null;
   const offsets = dropped.reduce<readonly number[]>(
     (sums, digit) => sums.flatMap((sum) => Array.from({ length: countOf(digit, shape) }, (_, i) => sum + i * digit.weight)),
     [0],
@@ -125,7 +125,7 @@ export function stepTrack(track: Track, reads: readonly AxisReads[], from: Shape
     // The same everywhere, but for the part of the output that another input holds.
     const joined = reads.find((rule) => rule !== 'all' && rule.repeat === null);
     if (joined && joined !== 'all')
-      return { track: plainTrack(joined.along, composeTable(rest.table, joined, to[joined.along]!)), whole: false };
+      return { track: plainTrack(joined.along, composeTable(rest.table, joined, to[joined.along]!), false), whole: false };
   }
   if (rest.digits.every(({ axis }) => isSame(reads[axis]!, axis, from, to))) {
     return { track: { ...rest, digits: rest.digits.map((digit) => ({ ...digit, axis: alongOf(digit.axis) })) }, whole: false };
