@@ -233,7 +233,7 @@ function trainingPeak(network: Network, image: Value): number | string {
 
 /**
  * One step of training without an optimizer: mean cross-entropy over the last axis, the gradients of all parameters, and new running
- * statistics. Gradients are asked for last layer first, as backpropagation gives them, so that none waits for the others.
+ * statistics. Gradients are asked for last layer first, as backpropagation gives them: the order decides what is alive together.
  */
 export function trainingProgram(network: Network, image: Value): Program {
   const { output, updates, parameters } = network.build(image, { train: true });

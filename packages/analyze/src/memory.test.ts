@@ -87,6 +87,13 @@ function plannedPeak(program: Program): number {
   }).livePeakBytes;
 }
 
+test('gradients are asked for last layer first, as backpropagation gives them', () => {
+  const program = trainingProgram(networks['all-cnn-c'](), input('image', [2, 32, 32, 3]));
+  const [loss, ...found] = Object.keys(program.outputs);
+  expect([loss, found[0], found.at(-1)]).toEqual(['loss', 'gradient conv9.bias', 'gradient conv1.weight']);
+  expect(found.length).toBe(18);
+});
+
 describe('beside the planner', () => {
   const names = ['resnet18', 'squeezenet1_1', 'fishnet-mini', 'all-cnn-c', 'model-c'] as const satisfies readonly NetworkName[];
 

@@ -52,6 +52,12 @@ test('what is one step to whoever wrote it is one layer', () => {
   expect(listed(softmax(image)).length).toBeGreaterThan(1);
 });
 
+test('a name given to a point on the way makes it a layer', () => {
+  const net = layers({ scope: createScope({ seed: 1 }), train: false }, image);
+  const pixels = net.tap('pixels', reshape(image, [2, 96, 4]));
+  expect(layersOf(net.result(reshape(pixels, [2, -1])), image).map(({ name }) => name)).toEqual(['pixels', 'reshape']);
+});
+
 test('parameters belong to the layer that uses them first', () => {
   const shared = weight(1, 1, 4, 4);
   const found = bare(conv2d(relu(conv2d(image, shared)), shared), [shared]);

@@ -8,6 +8,7 @@ import {
   readsSame,
   reshape,
   slice,
+  transpose,
   type Op,
   type Reads,
   type Shape,
@@ -173,6 +174,10 @@ describe('the whole image', () => {
       height: { size: 1, local: 1, jump: 1 },
       width: { size: 'whole image', local: null, jump: null },
     });
+    const scores = matmul(weight(1, 48, 3, 4), image, { transposeB: true });
+    expect(receptiveField(transpose(scores, [0, 1, 3, 2])).width).toMatchObject({ size: 1, local: 1, jump: 1 });
+    // Each element compares its own column with any other.
+    expect(receptiveField(matmul(image, image, { transposeB: true })).width).toMatchObject({ size: 'whole image', local: 1 });
     expect(receptiveField(reshape(image, [1, -1])).height).toMatchObject({ size: 'whole image', local: null, jump: null });
   });
 
@@ -203,6 +208,11 @@ describe('where paths meet', () => {
 
   test('an average before it looks half a pixel aside', () => {
     expect(shrunk('pooled').width).toEqual({ size: 7, local: 7, jump: 2, start: 0, misalignment: 0.5 });
+  });
+
+  test('what was apart once stays so', () => {
+    const apart = add(averagePool2d(image, { window: 2 }), conv(image, 1, { stride: 2 }));
+    expect(receptiveField(add(apart, conv(apart, 3, { padding: 1 }))).height.misalignment).toBe(0.5);
   });
 
   test('the box holds both paths', () => {
