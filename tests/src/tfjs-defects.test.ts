@@ -1,13 +1,18 @@
+import { readFileSync } from 'node:fs';
 import { tfjs, type Tensor, type Tensorflow } from '@shoal/backend-tfjs';
+import { engineDefects, type EngineDefect } from '@shoal/backend-tfjs/defects';
 import { importEngine } from '@shoal/backend-tfjs/node';
+import { convCases } from '@shoal/conv/cases';
 import { createRuntime, expression as e, gradients, input, map, reduce, type Feeds, type Value } from '@shoal/core';
+import { coreCases } from '@shoal/core/cases';
 import { maxPool2d } from '@shoal/pool';
+import { poolCases } from '@shoal/pool/cases';
 import { poolTfjs } from '@shoal/pool/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 /**
  * What the engines of TensorFlow.js 4.22 get wrong, shown on the plain engines and then on the adapter. A test that fails after an
- * update of TensorFlow.js is good news: the adapter and docs/adr/0001 can be simplified.
+ * update of TensorFlow.js is good news: the adapter, its list of defects and docs/adr/0001 can be simplified.
  */
 const engines = ['cpu', 'wasm'] as const;
 type Name = (typeof engines)[number];
@@ -50,19 +55,19 @@ async function run(engine: Name, y: Value, feeds: Feeds): Promise<readonly numbe
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 describe('max pooling', () => {
-  test('wasm loses the gradient of windows whose maximum is not positive', async () => {
+  test(engineDefects.lostMaximum.fact, async () => {
     expect(await on('cpu', () => sum(maxPoolGrad(negative, 4)))).toBe(4);
     expect(await on('wasm', () => sum(maxPoolGrad(negative, 4)))).toBe(1);
     for (const engine of engines) expect(await adapted(engine, negative, 4)).toEqual([1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0]);
   });
 
-  test('a tie goes to the first cell on cpu and to the last on wasm', async () => {
+  test(engineDefects.lastOfTies.fact, async () => {
     expect(await on('cpu', () => maxPoolGrad([5, 5, 1, 5], 2))).toEqual([1, 0, 0, 0]);
     expect(await on('wasm', () => maxPoolGrad([5, 5, 1, 5], 2))).toEqual([0, 0, 0, 1]);
     for (const engine of engines) expect(await adapted(engine, [5, 5, 1, 5], 2)).toEqual([1, 0, 0, 0]);
   });
 
-  test('wasm gives no maximum at all beside its place where none is positive', async () => {
+  test(engineDefects.noMaximum.fact, async () => {
     const [value, at] = await on('wasm', () => {
       const { result, indexes } = tf.maxPoolWithArgmax(tf.tensor4d([-4, -3, -2, -1], [1, 2, 2, 1]), 2, 2, 'valid');
       return [numbers(result!)[0]!, numbers(indexes!)[0]!];
@@ -73,7 +78,7 @@ describe('max pooling', () => {
 });
 
 describe('convolution', () => {
-  test('wasm has no gradient to the weights', async () => {
+  test(engineDefects.weightGradient.fact, async () => {
     expect(await on('cpu', () => tf.getKernel('Conv2DBackpropFilter', 'cpu') !== undefined)).toBe(true);
     expect(await on('wasm', () => tf.getKernel('Conv2DBackpropFilter', 'wasm'))).toBeUndefined();
     const attributes = { strides: 1, pad: 'valid', dataFormat: 'NHWC', dimRoundingMode: null, filterShape: [2, 2, 1, 1] };
@@ -83,7 +88,7 @@ describe('convolution', () => {
     );
   });
 
-  test('no engine takes a stride with a dilation, or groups', async () => {
+  test(engineDefects.dilatedStride.fact, async () => {
     for (const engine of engines) {
       const x = await on(engine, () => tf.tensor4d(new Float32Array(256), [1, 8, 8, 4]));
       const [weight, grouped] = [tf.tensor4d(new Float32Array(72), [3, 3, 4, 2]), tf.tensor4d(new Float32Array(36), [3, 3, 2, 2])];
@@ -94,7 +99,7 @@ describe('convolution', () => {
 });
 
 describe('numbers', () => {
-  test('wasm adds one term after the other in float32', async () => {
+  test(engineDefects.serialSums.fact, async () => {
     const count = 2_000_000;
     const terms = new Float32Array(count).fill(0.1);
     const mean = (): number => numbers(tf.sum(tf.tensor(terms)))[0]! / count;
@@ -104,7 +109,7 @@ describe('numbers', () => {
     expect((await run('wasm', average, { x: terms }))[0]).toBeCloseTo(0.1, 7);
   });
 
-  test('on wasm a NaN on the right side of a maximum is lost', async () => {
+  test(engineDefects.lostNaN.fact, async () => {
     const maxima = (): readonly number[] => numbers(tf.maximum(tf.tensor([NaN, 1]), tf.tensor([1, NaN])));
     expect(await on('cpu', maxima)).toEqual([NaN, NaN]);
     expect(await on('wasm', maxima)).toEqual([NaN, 1]);
@@ -112,27 +117,30 @@ describe('numbers', () => {
     expect(await run('wasm', larger, { a: [NaN, 1], b: [1, NaN] })).toEqual([NaN, NaN]);
   });
 
-  test('1 to the power of NaN is 1 on wasm, as in C, and NaN on cpu, as in JavaScript', async () => {
+  test(engineDefects.powerOfC.fact, async () => {
     const power = (): readonly number[] => numbers(tf.pow(tf.tensor([1]), tf.tensor([NaN])));
     expect(await on('cpu', power)).toEqual([NaN]);
     expect(await on('wasm', power)).toEqual([1]);
   });
 
-  test('cpu rounds products of int32 to float64, and wraps where a conversion should saturate', async () => {
+  test(engineDefects.roundedProducts.fact, async () => {
     const product = (): readonly number[] => numbers(tf.mul(integers(123456789), integers(987654321)));
     expect(await on('cpu', product)).not.toEqual([Math.imul(123456789, 987654321)]);
     expect(await on('wasm', product)).toEqual([Math.imul(123456789, 987654321)]);
+  });
+
+  test(engineDefects.wrappedConversion.fact, async () => {
     for (const engine of engines) expect(await on(engine, () => numbers(tf.cast(tf.tensor([3e9]), 'int32')))).toEqual([3e9 - 2 ** 32]);
   });
 
-  test('wasm gives the bits of an int32 for floats in a strided slice', async () => {
+  test(engineDefects.sliceOfIntegers.fact, async () => {
     const sliced = () => tf.stridedSlice(integers(1, 2, 3, 4), [0], [4], [2]);
     expect(await on('cpu', () => [sliced().dtype, ...numbers(sliced())])).toEqual(['int32', 1, 3]);
     expect(await on('wasm', () => sliced().dtype)).toBe('float32');
     expect(await on('wasm', () => numbers(sliced())[0])).toBeLessThan(1e-40);
   });
 
-  test('wasm selects wrongly between truth values', async () => {
+  test(engineDefects.whereOfTruth.fact, async () => {
     const truth = (...flags: readonly number[]): Tensor => tf.tensor([...flags], [flags.length], 'bool');
     const selected = (): readonly number[] => numbers(tf.where(truth(1, 0), truth(1, 0), truth(1, 1)));
     expect(await on('cpu', selected)).toEqual([1, 1]);
@@ -146,4 +154,16 @@ describe('without gradients', () => {
   test('the core package has none registered', () => {
     expect(() => tf.grad((x: Tensor) => tf.sum(tf.square(x)))(tf.tensor([1, 2]))).toThrow(/gradient function not found/);
   });
+});
+
+test('each defect has a test that bears its name, a line in the decision, and ops that the support matrix has', () => {
+  const tables = [...coreCases, ...convCases, ...poolCases];
+  const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
+  const proofs = read('tfjs-defects.test.ts') + read('tfjs-defects.browser.test.ts');
+  const lines = read('../../docs/adr/0001-tensorflow-js-is-a-peer.md').replaceAll(/ +/g, ' ');
+  const defects: readonly (readonly [string, EngineDefect])[] = Object.entries(engineDefects);
+  const unproved = defects.filter(([key]) => !proofs.includes(`test(engineDefects.${key}.fact, `));
+  const unsaid = defects.filter(([, { fact, engines: on }]) => !lines.includes(`| ${fact} | ${on.length === 3 ? 'all' : on.join(', ')} |`));
+  expect({ unproved, unsaid }).toEqual({ unproved: [], unsaid: [] });
+  expect(tables.map(({ name }) => name)).toEqual(expect.arrayContaining(defects.flatMap(([, { ops }]) => ops)));
 });

@@ -68,6 +68,7 @@ export function backendName(text: string): BackendName {
   return known;
 }
 
-export function openRuntime(name: BackendName, options: BackendOptions = {}): Promise<Runtime> {
+export async function openRuntime(name: BackendName, options: BackendOptions = {}): Promise<Runtime> {
+  if (options.threads !== undefined && name !== 'wasm') throw new UsageError(`--threads is for the CPU backend; ${name} takes none`);
   return openers[name](options);
 }

@@ -1,4 +1,4 @@
-import { evaluateTables, matrixMarkdown, supportMatrix, type Result } from '@shoal/conformance';
+import { evaluateTables, matrixMarkdown, supportMatrix, type NotMeasured, type Result } from '@shoal/conformance';
 import { reportOf, runExternalFiles, type ConformReport } from '@shoal/conformance/external';
 import { readCaseFolder } from '@shoal/conformance/external/node';
 import { convCases } from '@shoal/conv/cases';
@@ -8,7 +8,7 @@ import { mathCases } from '@shoal/math/cases';
 import { poolCases } from '@shoal/pool/cases';
 import { residualCases } from '@shoal/residual/cases';
 import { backendNames, openRuntime, type BackendName } from './backends.ts';
-import { exitCode, messageOf, UsageError, writeJson, writeText, type Streams } from './output.ts';
+import { checkTargets, exitCode, messageOf, UsageError, writeJson, writeText, type Streams } from './output.ts';
 import { progressBar, type Progress } from './progress.ts';
 import { formatTable } from './table.ts';
 
@@ -24,7 +24,12 @@ const tables: readonly CaseTable[] = [...coreCases, ...mathCases, ...convCases, 
 
 /** Whether a backend is right, case by case. Ends with 1 where a case failed. */
 export async function conform(options: ConformOptions, streams: Streams): Promise<number> {
-  if (options.matrix !== undefined) return writeMatrix(options.matrix, streams);
+  await checkTargets({ json: options.json, matrix: options.matrix });
+  if (options.matrix !== undefined) {
+    const idle = (['cases', 'json', 'threads'] as const).filter((name) => options[name] !== undefined);
+    if (idle.length > 0) throw new UsageError(`--matrix is of every backend, and takes no --${idle.join(', --')}`);
+    return writeMatrix(options.matrix, streams);
+  }
   const runtime = await openRuntime(options.backend, options);
   const report =
     options.cases === undefined
@@ -36,19 +41,28 @@ export async function conform(options: ConformOptions, streams: Streams): Promis
   return report.failed > 0 ? exitCode.bad : exitCode.fine;
 }
 
+/** What no command line can measure. */
+const browserOnly: NotMeasured = {
+  name: 'tfjs-webgpu',
+  reason: 'this engine of TensorFlow.js runs in browsers only; the support matrix of the site has it',
+};
+
 /** Op by backend, for every backend that runs here, as Markdown or JSON by the name of the file. */
 async function writeMatrix(path: string, streams: Streams): Promise<number> {
   const oracle = await openRuntime('reference');
   const bar = progressBar(streams, backendNames.length * tables.length);
   const results: Record<string, readonly Result[]> = {};
+  const notMeasured: NotMeasured[] = [];
   for (const name of backendNames) {
     const runtime = await openRuntime(name).catch((reason: unknown) => messageOf(reason));
-    if (typeof runtime === 'string') streams.log(`${name} is left out: ${runtime}\n`);
+    if (typeof runtime === 'string') notMeasured.push({ name, reason: runtime });
     else results[name] = await evaluateAll(runtime, oracle, bar);
   }
+  notMeasured.push(browserOnly);
   bar.stop();
   await oracle.dispose();
-  const matrix = supportMatrix(tables, results);
+  for (const { name, reason } of notMeasured) streams.log(`${name} is left out: ${reason}\n`);
+  const matrix = supportMatrix(tables, results, notMeasured);
   await writeText(path, path.endsWith('.json') ? `${JSON.stringify(matrix, null, 1)}\n` : matrixMarkdown(matrix));
   return exitCode.fine;
 }

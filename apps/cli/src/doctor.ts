@@ -4,7 +4,7 @@ import { conv2d } from '@shoal/conv';
 import { kaimingNormal, parameter } from '@shoal/math';
 import { backendNames, openRuntime, type BackendName } from './backends.ts';
 import { version } from './bench/environment.ts';
-import { exitCode, messageOf, writeJson, type Streams } from './output.ts';
+import { checkTargets, exitCode, messageOf, writeJson, type Streams } from './output.ts';
 
 /** What is the matter with one backend, or how well it does. */
 export interface Finding {
@@ -27,11 +27,13 @@ const absent: readonly Finding[] = [
   {
     backend: 'tfjs-node-gpu',
     runs: false,
-    reason: 'not examined, and never tested: pass @tensorflow/tfjs-node-gpu to tfjs(). It needs Node 18 to 20, CUDA 11.2 and cuDNN 8.1',
+    reason:
+      'it was never run with Shoal, and this command does not try it: pass @tensorflow/tfjs-node-gpu to tfjs(). It needs Node 18 to 20, CUDA 11.2 and cuDNN 8.1',
   },
 ];
 
 export async function doctor({ json }: { readonly json?: string }, streams: Streams): Promise<number> {
+  await checkTargets({ json });
   const findings: Finding[] = [];
   for (const name of backendNames) {
     if (streams.interactive) streams.log(`examining ${name} ...\r`);
@@ -92,11 +94,17 @@ async function fastest(runtime: Runtime, y: Parameters<typeof map>[0][number], f
   return best;
 }
 
+const nameWidth = 14;
+/** Longer ones are for machines. */
+const mostFactLength = 40;
+
 function asText({ backend, runs, device, threads, flags, notes = [], convolutionGflops, additionGBps, reason }: Finding): string {
-  if (!runs) return `${backend.padEnd(10)} does not run: ${reason}\n`;
+  const name = backend.padEnd(nameWidth);
+  if (!runs) return `${name}does not run: ${reason}\n`;
   const speed = convolutionGflops === undefined ? '' : `, convolution ${convolutionGflops} GFLOP/s, addition ${additionGBps} GB/s`;
   const facts = Object.entries(flags ?? {}).map(([key, value]) => `${key}=${value}`);
-  const lines = [`${backend.padEnd(10)} runs: ${device}, ${threads} thread${threads === 1 ? '' : 's'}${speed}`];
-  if (facts.length > 0) lines.push(`           ${facts.join(' ')}`);
-  return `${[...lines, ...notes.map((note) => `           ${note}`)].join('\n')}\n`;
+  const short = facts.filter((fact) => fact.length <= mostFactLength);
+  const more = [...(short.length > 0 ? [short.join(' ')] : []), ...notes];
+  const first = `${name}runs: ${device}, ${threads} thread${threads === 1 ? '' : 's'}${speed}`;
+  return `${[first, ...more.map((line) => ''.padEnd(nameWidth) + line)].join('\n')}\n`;
 }

@@ -3,7 +3,7 @@ import { createRuntime, input } from '@shoal/core';
 import { reference } from '@shoal/core/reference';
 import { adaptiveAveragePool2d } from '@shoal/pool';
 import { poolReference } from '@shoal/pool/reference';
-import { convertIndexedToRgb, decode as decodePng, encode as encodePng, hasPngSignature } from 'fast-png';
+import { convertIndexedToRgb, decode as decodePng, encode as encodePng, hasPngSignature, type DecodedPng } from 'fast-png';
 import { decode as decodeJpeg } from 'jpeg-js';
 import { messageOf, UsageError } from './output.ts';
 
@@ -47,10 +47,22 @@ function decoded(path: string, bytes: Uint8Array): Pixels {
     const png = decodePng(bytes, { checkCrc: true });
     if (png.palette)
       return { width: png.width, height: png.height, channels: png.palette[0]!.length, white: 255, data: convertIndexedToRgb(png) };
-    return { width: png.width, height: png.height, channels: png.channels, white: 2 ** png.depth - 1, data: png.data };
+    if (png.width === 0 || png.height === 0) throw new Error('it has no pixels');
+    const data = png.depth < 8 ? unpacked(png) : png.data;
+    return { width: png.width, height: png.height, channels: png.channels, white: 2 ** png.depth - 1, data };
   } catch (cause) {
     throw new UsageError(`cannot read image ${path}: ${messageOf(cause)}. Give a whole PNG or JPEG file`);
   }
+}
+
+/** The greys of a picture that has several in a byte, the leftmost in the highest bits; each row starts a byte. */
+function unpacked({ width, height, depth, data }: DecodedPng): Uint8Array {
+  const rowBytes = Math.ceil((width * depth) / 8);
+  return Uint8Array.from({ length: width * height }, (_, i) => {
+    const bit = (i % width) * depth;
+    const byte = data[Math.floor(i / width) * rowBytes + (bit >> 3)]!;
+    return (byte >> (8 - depth - (bit & 7))) & (2 ** depth - 1);
+  });
 }
 
 interface Square {

@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises';
+import { access, constants, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { ShoalError } from '@shoal/core';
 
 /** Where a command writes: what it found to `out`, everything about the finding of it to `log`. */
@@ -22,6 +23,17 @@ export async function writeJson(target: string, value: unknown, streams: Streams
   else await writeText(target, text);
 }
 
+/** Finds out before the work, not after it, that a result has nowhere to go. */
+export async function checkTargets(targets: Readonly<Record<string, string | undefined>>): Promise<void> {
+  for (const [option, path] of Object.entries(targets)) {
+    if (path === undefined || (option === 'json' && path === '-')) continue;
+    if (path === '-') throw new UsageError(`--${option} -: only --json goes to standard output. Name a file`);
+    await access(dirname(path), constants.W_OK).catch((cause: unknown) => {
+      throw new UsageError(`cannot write ${path}: ${messageOf(cause)}`);
+    });
+  }
+}
+
 export async function writeText(path: string, text: string): Promise<void> {
   try {
     await writeFile(path, text);
@@ -34,11 +46,12 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** A whole number option of at least `least`. */
-export function wholeNumber(option: string, least: number): (text: string) => number {
+/** A whole number option of at least `least` and at most `most`. */
+export function wholeNumber(option: string, least: number, most = Infinity): (text: string) => number {
+  const range = most === Infinity ? `of at least ${least}` : `from ${least} to ${most}`;
   return (text) => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < least) throw new UsageError(`${option} ${text} is not a whole number of at least ${least}`);
+    if (!Number.isInteger(value) || value < least || value > most) throw new UsageError(`${option} ${text} is not a whole number ${range}`);
     return value;
   };
 }

@@ -2,11 +2,13 @@ import { ShoalError } from '@shoal/core';
 import { Command, CommanderError, Option } from 'commander';
 import { backendName, backendNames } from './backends.ts';
 import type { Phase } from './bench/arm.ts';
+import { version } from './bench/environment.ts';
 import { exitCode, imageSize, isExpected, UsageError, wholeNumber, type Streams } from './output.ts';
 
 const phases = (text: string): readonly Phase[] =>
-  text.split(',').map((phase) => {
+  text.split(',').map((phase, i, all) => {
     if (phase !== 'fwd' && phase !== 'bwd') throw new UsageError(`--phase ${text}: '${phase}' is no phase. Phases: fwd, bwd`);
+    if (all.indexOf(phase) !== i) throw new UsageError(`--phase ${text}: ${phase} is there twice`);
     return phase;
   });
 
@@ -29,17 +31,19 @@ export async function runCommandLine(argv: readonly string[], streams: Streams):
 function commands(streams: Streams, finish: (code: number) => void): Command {
   const program = new Command('shoal')
     .description('Pool or stride? Measure, explain and check the ways a convolutional network can shrink its feature maps.')
+    .version(version)
     .exitOverride()
     .configureOutput({ writeOut: streams.out, writeErr: streams.log })
     .showHelpAfterError('Run with --help for the options and an example.');
   const backend = (): Option =>
     new Option('--backend <name>', `cpu, ${backendNames.join(', ')}`).argParser(backendName).default('wasm' as const, 'cpu');
+  const threads = (): Option => new Option('--threads <n>', 'threads of the CPU backend').argParser(wholeNumber('--threads', 1, 256));
 
   command(program, 'bench', 'Every way to halve a feature map, and the stems of real networks on a photograph: counted and timed.')
     .addOption(backend())
-    .option('--threads <n>', 'threads of the CPU backend', wholeNumber('--threads', 1))
+    .addOption(threads())
     .option('--image <file>', 'a PNG or JPEG photograph instead of the one that is shipped')
-    .option('--phase <list>', 'fwd, bwd or both', phases, ['fwd', 'bwd'] as const)
+    .addOption(new Option('--phase <list>', 'fwd, bwd or fwd,bwd').argParser(phases).default(['fwd', 'bwd'] as const, 'fwd,bwd'))
     .option('--repeat <n>', 'samples of each row', wholeNumber('--repeat', 3), 21)
     .option('--json <file>', 'write the rows with all samples; - is standard output')
     .option('--html <file>', 'where the report with plots goes', 'shoal-bench.html')
@@ -61,7 +65,7 @@ function commands(streams: Streams, finish: (code: number) => void): Command {
 
   command(program, 'conform', 'Is a backend right? Its conformance table, or a folder of external cases (ONNX, PyTorch, tfjs).')
     .addOption(backend())
-    .option('--threads <n>', 'threads of the CPU backend', wholeNumber('--threads', 1))
+    .addOption(threads())
     .option('--matrix <file>', 'write op by backend, for every backend that runs here, as .md or .json')
     .option('--cases <dir>', "a folder of external cases; without it, the project's own table")
     .option('--json <file>', 'write the result; - is standard output')
@@ -75,7 +79,7 @@ function commands(streams: Streams, finish: (code: number) => void): Command {
     .addOption(
       new Option('--backend <name>', `also compile, and say what it allocates: cpu, ${backendNames.join(', ')}`).argParser(backendName),
     )
-    .option('--threads <n>', 'threads of the CPU backend', wholeNumber('--threads', 1))
+    .addOption(threads())
     .addOption(
       new Option('--convention <name>', "fishnet adds the operations as FishNet's authors count them")
         .choices(['operations', 'fishnet'])
@@ -87,6 +91,26 @@ function commands(streams: Streams, finish: (code: number) => void): Command {
       '\nExamples:\n  shoal cost resnet50 --by stage\n  shoal cost fishnet99 --input 256x224 --batch 8 --backend cpu --json cost.json',
     )
     .action(async (model, options) => finish(await (await import('./cost.ts')).costCommand(model, options, streams)));
+
+  command(program, 'verify', 'Does a whole network compute on a backend what PyTorch did? Stages, loss, gradients, against a golden file.')
+    .argument('<golden>', 'a golden file: weights by formula, and what PyTorch made of them')
+    .addOption(backend())
+    .option('--threads <n>', 'threads of the CPU backend', wholeNumber('--threads', 1))
+    .option('--json <file>', 'write every check; - is standard output')
+    .addHelpText('after', '\nExample:\n  shoal verify resnet18.json --backend wasm --json checks.json')
+    .action(async (golden, options) => finish(await (await import('./verify.ts')).verify(golden, options, streams)));
+
+  command(program, 'flow', 'Where the gradients of networks go: norms by stage, gains by edge, isolated convolutions, dead windows.')
+    .argument('<model...>', 'names of networks: resnet50, fishnet99, all-cnn-c ...')
+    .option('--input <HxW>', "height and width of the images (default: the network's own, at most 64x64)")
+    .option('--batch <n>', 'images of one run', wholeNumber('--batch', 1), 8)
+    .option('--seeds <n>', 'runs, each with weights, images and labels of its own', wholeNumber('--seeds', 1), 5)
+    .addOption(backend())
+    .addOption(threads())
+    .option('--json <file>', 'write everything, run by run; - is standard output')
+    .option('--html <file>', 'also write one page with plots that works offline')
+    .addHelpText('after', '\nExample:\n  shoal flow resnet50 fishnet99 --input 64x64 --seeds 5 --html flow.html')
+    .action(async (models, options) => finish(await (await import('./flow/command.ts')).flow(models, options, streams)));
   return program;
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { version } from './bench/environment.ts';
 import { runCommandLine } from './program.ts';
 
 let folder: string;
@@ -42,12 +43,50 @@ describe('wrong usage ends with 2 and says what would be right', () => {
     ['an unknown backend', ['bench', '--backend', 'gpu'], "shoal: unknown backend 'gpu'. Known backends: cpu, reference, wasm, webgpu"],
     ['an unknown phase', ['bench', '--phase', 'fwd,sideways'], "shoal: --phase fwd,sideways: 'sideways' is no phase. Phases: fwd, bwd"],
     ['too few samples', ['bench', '--repeat', '2'], 'shoal: --repeat 2 is not a whole number of at least 3'],
-    ['no threads', ['bench', '--threads', '0'], 'shoal: --threads 0 is not a whole number of at least 1'],
+    ['no threads', ['bench', '--threads', '0'], 'shoal: --threads 0 is not a whole number from 1 to 256'],
+    ['too many threads', ['conform', '--threads', '4096'], 'shoal: --threads 4096 is not a whole number from 1 to 256'],
+    [
+      'threads of a backend that has none',
+      ['conform', '--threads', '2', '--backend', 'reference'],
+      'shoal: --threads is for the CPU backend',
+    ],
+    ['a phase twice', ['bench', '--phase', 'fwd,fwd'], 'shoal: --phase fwd,fwd: fwd is there twice'],
+    [
+      'a report that cannot be written',
+      ['bench', '--html', 'no/such/folder/page.html'],
+      'shoal: cannot write no/such/folder/page.html: ENOENT',
+    ],
+    ['a page on standard output', ['explain', '--html', '-'], 'shoal: --html -: only --json goes to standard output. Name a file'],
+    [
+      'a matrix of some cases',
+      ['conform', '--matrix', 'm.md', '--cases', '.'],
+      'shoal: --matrix is of every backend, and takes no --cases',
+    ],
     ['a missing image', ['bench', '--image', 'no-such.png'], 'shoal: cannot read image no-such.png: ENOENT'],
     [
       'numbers that are none',
       ['explain', '--filter', '1,x,0,0'],
       'shoal: --filter needs 4 finite numbers separated by commas, got 4: 1,x,0,0',
+    ],
+    ['a network that there is not', ['flow', 'resnet50', 'resnet51'], "shoal: zoo: there is no network 'resnet51'. Networks: resnet18, "],
+    [
+      'a page with nowhere to go',
+      ['flow', 'resnet18', '--html', 'no/such/folder/page.html'],
+      'shoal: cannot write no/such/folder/page.html: ENOENT',
+    ],
+    ['no network', ['flow'], "error: missing required argument 'model'"],
+    ['a size that is none', ['flow', 'resnet18', '--input', '64'], 'shoal: --input 64 is not HEIGHTxWIDTH, such as 64x64'],
+    [
+      'a size that the last network cannot take',
+      ['flow', 'resnet18', 'fishnet-mini', '--input', '48x64'],
+      'shoal: fishnet-mini: image [8,48,64,3] is 48x64, not multiples of 32. Crop or pad it to 64x64.',
+    ],
+    ['no golden file', ['verify'], "error: missing required argument 'golden'"],
+    ['a golden file that is not there', ['verify', 'no-such.json'], 'shoal: cannot read no-such.json: ENOENT'],
+    [
+      'a golden file that is none',
+      ['verify', fileURLToPath(new URL('../package.json', import.meta.url))],
+      'golden: net, gain2, weights_bits',
     ],
     ['an empty folder of cases', ['conform', '--backend', 'reference', '--cases', 'no-such-folder'], 'cannot read the folder'],
   ])('%s', async (_, argv, message) => {
@@ -67,10 +106,15 @@ describe('wrong usage ends with 2 and says what would be right', () => {
   );
 });
 
-test.each(['bench', 'explain', 'doctor', 'conform'])('%s --help has an example and ends with 0', async (command) => {
+test.each(['bench', 'explain', 'doctor', 'conform', 'verify', 'flow'])('%s --help has an example and ends with 0', async (command) => {
   const { code, out } = await shoal(command, '--help');
   expect(code).toBe(0);
   expect(out).toContain(`Example:\n  shoal ${command}`);
+});
+
+test('--version is the version of the package', async () => {
+  const { code, out } = await shoal('--version');
+  expect([code, out]).toEqual([0, `${version}\n`]);
 });
 
 describe('explain', () => {
@@ -103,6 +147,10 @@ test('doctor says what runs, and why the others do not', { timeout: 120_000 }, a
   const { findings } = (await checked('doctor-1', out)) as { findings: { backend: string; runs: boolean; reason?: string }[] };
   expect(code).toBe(0);
   expect(findings.filter(({ runs }) => runs).map(({ backend }) => backend)).toEqual(expect.arrayContaining(['reference', 'wasm']));
+  expect(findings.find(({ backend }) => backend === 'tfjs-node-gpu')).toMatchObject({
+    runs: false,
+    reason: expect.stringMatching(/never run with Shoal.*Node 18 to 20, CUDA 11\.2 and cuDNN 8\.1/),
+  });
   for (const finding of findings) expect(finding.runs || (finding.reason ?? '').length > 10).toBe(true);
 });
 
@@ -132,10 +180,88 @@ test('bench answers the question on the photograph', { timeout: 300_000 }, async
   ]);
   expect(claims.map(({ holds }) => holds)).toEqual([true, true, false]);
   expect(answer.length).toBeLessThanOrEqual(6);
+  for (const sentence of answer) expect(sentence).toMatch(/\b[LN]\d+\b|published, not measured here/);
   for (const id of answer.join(' ').match(/\b[LN]\d+\b/g) ?? []) expect(rows.map((each) => each.id)).toContain(id);
   expect(out).toContain('Pool or stride?');
   expect(out).toContain('published, not measured here');
   const report = await readFile(html, 'utf8');
   expect(report.match(/<svg/g)?.length).toBe(3);
   expect(report).not.toMatch(/(?:src|href)="(?!#|data:)/);
+});
+
+describe('verify', () => {
+  const golden = fileURLToPath(new URL('../../../tests/fixtures/golden/strided-cnn-c.json', import.meta.url));
+
+  test('machine output has a schema, and a network that matches ends with 0', async () => {
+    const { code, out } = await shoal('verify', golden, '--json', '-');
+    const report = await checked('verify-1', out);
+    expect([code, report['ok'], report['model'], report['backend']]).toEqual([0, true, 'strided-cnn-c', 'wasm']);
+  });
+
+  test('one that does not ends with 1 and says where it parts', async () => {
+    const file = join(folder, 'changed.json');
+    const text = await readFile(golden, 'utf8');
+    await writeFile(file, text.replace(/"loss_f64": ?[\d.]+/, '"loss_f64":1'));
+    const { code, out } = await shoal('verify', file);
+    expect(code).toBe(1);
+    expect(out).toMatch(/strided-cnn-c on wasm does not match\. The first that differs: train\/loss, error \d/);
+  });
+});
+
+test('flow compares two networks, run by run, in numbers, words and plots', { timeout: 120_000 }, async () => {
+  const [json, html] = [join(folder, 'flow.json'), join(folder, 'flow.html')];
+  const { code, out, log } = await shoal(
+    'flow',
+    'resnet-mini',
+    'fishnet-mini',
+    '--seeds',
+    '2',
+    '--batch',
+    '4',
+    '--threads',
+    '1',
+    '--json',
+    json,
+    '--html',
+    html,
+  );
+  expect([code, log]).toEqual([0, expect.stringContaining(`Page with plots: ${html}`)]);
+  const { models, conclusions } = (await checked('flow-1', await readFile(json, 'utf8'))) as {
+    models: {
+      model: string;
+      input: number[];
+      activations: { l2: { values: number[] } }[];
+      isolatedConvolutions: { name: string; strided: boolean }[];
+    }[];
+    conclusions: string[];
+  };
+  expect(models.map(({ model, input }) => [model, input])).toEqual([
+    ['resnet-mini', [4, 64, 64, 3]],
+    ['fishnet-mini', [4, 64, 64, 3]],
+  ]);
+  expect(models.flatMap(({ activations }) => activations.map(({ l2 }) => l2.values.length))).toEqual(
+    Array.from({ length: 6 + 12 }, () => 2),
+  );
+  expect(models.map(({ isolatedConvolutions: isolated }) => [isolated.length, isolated.filter(({ strided }) => strided).length])).toEqual([
+    [4, 3],
+    [4, 0],
+  ]);
+  expect(out).toContain(
+    'Isolated convolutions: 4, 3 of them strided: layer1.0.downsample.0 (1x1, beside layer1.0), layer2.0.downsample.0 (1x1/2',
+  );
+  expect(out).toContain('fish.fish.3.0.2 (1x1, between), fish.fish.3.1 (1x1, between)');
+  expect(out).toContain('Networks compared');
+  for (const sentence of conclusions) expect(out).toContain(sentence);
+  const page = await readFile(html, 'utf8');
+  expect(page.match(/<svg/g)?.length).toBe(4); // norms and gains, of each
+  expect(page).not.toMatch(/(?:src|href)="(?!#|data:)/);
+});
+
+test('flow without residual blocks, one run, to standard output and nothing else there', { timeout: 120_000 }, async () => {
+  const { code, out } = await shoal('flow', 'model-c', '--input', '16x24', '--batch', '2', '--seeds', '1', '--threads', '1', '--json', '-');
+  const { models } = (await checked('flow-1', out)) as {
+    models: { edges: { kind: string }[]; isolatedConvolutions: unknown[]; loss: { interval: unknown } }[];
+  };
+  expect([code, models[0]!.isolatedConvolutions, models[0]!.loss.interval]).toEqual([0, [], null]);
+  expect(models[0]!.edges.map(({ kind }) => kind)).toEqual(['max-pool', 'max-pool']);
 });

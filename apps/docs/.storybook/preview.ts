@@ -1,12 +1,16 @@
 import { defineDownsamplingExplorer } from '@shoal/widgets';
 import type { Preview } from '@storybook/web-components-vite';
+import { defineEngineDefects } from '../src/engine-defects.ts';
 import { defineSupportMatrix } from '../src/support-matrix.ts';
+import { keepLink } from './keep-link.ts';
 import './preview.css';
 import { isDark, theme } from './theme.ts';
 
 document.documentElement.style.colorScheme = isDark() ? 'dark' : 'light';
 defineDownsamplingExplorer();
 defineSupportMatrix();
+defineEngineDefects();
+keepLink();
 
 const preview: Preview = {
   parameters: {

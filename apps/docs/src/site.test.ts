@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { chromium, type Browser, type Page } from 'playwright';
+import { engineDefects } from '@shoal/backend-tfjs/defects';
+import { chromium, type Browser, type FrameLocator, type Locator, type Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { chromiumFlags, findChromium } from '../../../tools/chromium.ts';
 
@@ -16,6 +17,9 @@ const required = process.env['SHOAL_REQUIRE_BROWSER'] === '1';
 const prefix = '/some/where/else/';
 /** First load of the explorer's page, everything it fetches, gzipped. */
 const budget = 150_000;
+
+/** Pages are drawn on machines that are busy. */
+const patiently = { timeout: 10_000 };
 
 const types: Readonly<Record<string, string>> = {
   '.css': 'text/css',
@@ -117,6 +121,61 @@ if (!existsSync(fileURLToPath(site))) {
       const row = page.locator('shoal-support-matrix tbody tr', { hasText: 'pool/max' }).first();
       await row.waitFor();
       expect((await row.locator('td.cell').allTextContents()).slice(0, 3)).toEqual(['✓', '✓', '✓']);
+      // Measured or not, each column is accounted for.
+      const columns = await page.locator('shoal-support-matrix thead th[colspan]').allTextContents();
+      const notMeasured = await page.locator('shoal-support-matrix p strong').allTextContents();
+      expect([...columns, ...notMeasured].toSorted()).toEqual(['reference', 'tfjs-cpu', 'tfjs-wasm', 'tfjs-webgpu', 'wasm', 'webgpu']);
+    });
+
+    test('what the engines of TensorFlow.js get wrong is there', async () => {
+      await open('iframe.html?id=support-matrix--docs&viewMode=docs');
+      const rows = page.locator('shoal-engine-defects tbody tr');
+      await rows.first().waitFor();
+      expect(await rows.count()).toBe(Object.keys(engineDefects).length);
+      const lost = rows.filter({ hasText: 'no gradient to a window whose maximum is not positive' });
+      expect(await lost.locator('td').first().textContent()).toBe('wasm');
+    });
+
+    const frame = (): FrameLocator => page.frameLocator('#storybook-preview-iframe');
+    const firstCell = (): Locator => frame().locator('shoal-downsampling-explorer:visible [data-grid=image] input').first();
+    const query = (): URLSearchParams => new URL(page.url()).searchParams;
+
+    test.each(['docs/pool-or-stride--docs', 'story/explorer--ties'])(
+      'the address of /%s holds the state of its explorer, and brings it back',
+      async (path) => {
+        await open(`?path=/${path}`);
+        await frame().locator('shoal-downsampling-explorer .card').nth(3).waitFor();
+        expect([...query().keys()]).toEqual(['path']);
+        await firstCell().fill('-7.5');
+        await firstCell().press('Enter');
+        await frame().locator('shoal-downsampling-explorer input[value=zero]').click();
+        await frame().locator('shoal-downsampling-explorer input[type=range]').first().fill('2');
+        await frame().locator('shoal-downsampling-explorer select').selectOption('pt-BR');
+        await expect.poll(() => Object.fromEntries(query()), patiently).toMatchObject({ path: `/${path}`, s: '2_0_zero', l: 'pt-BR' });
+        expect(query().get('i')).toMatch(/^-7\.5_/);
+        const address = page.url();
+
+        await page.goto('about:blank');
+        await page.goto(address);
+        await expect.poll(() => firstCell().inputValue(), patiently).toBe('−7,5');
+        expect(await frame().locator('shoal-downsampling-explorer input[type=range]').first().inputValue()).toBe('2');
+        expect(await frame().locator('shoal-downsampling-explorer input[value=zero]').isChecked()).toBe(true);
+        expect(page.url()).toBe(address);
+
+        // An address says nothing of the page that was left.
+        await page.locator('#embed-the-explorer--docs').click();
+        await expect.poll(() => [...query().entries()], patiently).toEqual([['path', '/docs/embed-the-explorer--docs']]);
+        await page.locator('#pool-or-stride--docs').click();
+        await expect.poll(() => firstCell().inputValue(), patiently).toBe('1');
+        expect([...query().entries()]).toEqual([['path', '/docs/pool-or-stride--docs']]);
+      },
+    );
+
+    test('a broken address is said to be, on the page that it leads to', async () => {
+      await open('?path=/docs/pool-or-stride--docs&shoal=1&i=1_2_3');
+      await expect
+        .poll(() => frame().locator('shoal-downsampling-explorer .problem').textContent(), patiently)
+        .toContain('could not be read');
     });
 
     test('a link leads to the page of the explorer alone, which is small', async () => {

@@ -1,10 +1,6 @@
 import type { SupportCell, SupportMatrix, SupportRow } from '@shoal/conformance';
 import { css, html, LitElement, type PropertyDeclarations, type TemplateResult } from 'lit';
-
-/** What the site is built with: the matrix, and the backends that did not open where it was built. */
-export interface MeasuredSupport extends SupportMatrix {
-  readonly notMeasured: readonly { readonly name: string; readonly reason: string }[];
-}
+import { tableStyles } from './table-styles.ts';
 
 const directions = ['forward', 'gradient', 'second-order'] as const;
 const abbreviations = { forward: 'fwd', gradient: 'bwd', 'second-order': '2nd' } as const;
@@ -22,70 +18,44 @@ const words: Readonly<Record<SupportCell['status'], string>> = {
 export class SupportMatrixTable extends LitElement {
   static override readonly properties: PropertyDeclarations = { src: { type: String }, matrix: { attribute: false } };
 
-  static override readonly styles = css`
-    :host {
-      display: block;
-      overflow-x: auto;
-      color: light-dark(#16232e, #e6edf3);
-      font:
-        400 0.9375rem/1.5 system-ui,
-        sans-serif;
-    }
-    table {
-      border-collapse: collapse;
-      inline-size: 100%;
-    }
-    th,
-    td {
-      padding: 0.35rem 0.6rem;
-      border-block-end: 1px solid light-dark(#c3ced7, #3b4956);
-      text-align: start;
-      white-space: nowrap;
-    }
-    thead th {
-      position: sticky;
-      inset-block-start: 0;
-      background: light-dark(#f4f7f9, #10181f);
-    }
-    tbody th {
-      font:
-        500 0.875rem/1.5 ui-monospace,
-        monospace;
-    }
-    td.cell {
-      text-align: center;
-      inline-size: 2.5rem;
-    }
-    .yes {
-      color: light-dark(#0b6b66, #5cc8be);
-    }
-    .wrong {
-      color: light-dark(#b3261e, #ffb4ab);
-      font-weight: 700;
-    }
-    .partly {
-      color: light-dark(#b04a00, #ffb266);
-    }
-    .no,
-    .none,
-    .untested {
-      color: light-dark(#51606d, #a3b1be);
-    }
-    ul {
-      display: flex;
-      flex-wrap: wrap;
-      gap: 0.2rem 1.5rem;
-      padding: 0;
-      list-style: none;
-    }
-    ol {
-      padding-inline-start: 1.5rem;
-      font-size: 0.875rem;
-    }
-  `;
+  static override readonly styles = [
+    tableStyles,
+    css`
+      td.cell {
+        text-align: center;
+        inline-size: 2.5rem;
+      }
+      .yes {
+        color: light-dark(#0b6b66, #5cc8be);
+      }
+      .wrong {
+        color: light-dark(#b3261e, #ffb4ab);
+        font-weight: 700;
+      }
+      .partly {
+        color: light-dark(#b04a00, #ffb266);
+      }
+      .no,
+      .none,
+      .untested {
+        color: light-dark(#51606d, #a3b1be);
+      }
+      ul {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0.2rem 1.5rem;
+        padding: 0;
+        list-style: none;
+      }
+      ol {
+        padding-inline-start: 1.5rem;
+        font-size: 0.875rem;
+      }
+    `,
+  ];
 
   declare src: string;
-  declare matrix: MeasuredSupport | null;
+  declare matrix: SupportMatrix | null;
   #problem = '';
 
   constructor() {
@@ -103,7 +73,7 @@ export class SupportMatrixTable extends LitElement {
     try {
       const response = await fetch(this.src);
       if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
-      this.matrix = (await response.json()) as MeasuredSupport;
+      this.matrix = (await response.json()) as SupportMatrix;
     } catch (error) {
       this.#problem = `The matrix was not found (${error instanceof Error ? error.message : String(error)}): build the site with "npx -y pnpm@12 site:build".`;
       this.requestUpdate();

@@ -9,87 +9,94 @@ import { tfjs } from '@shoal/backend-tfjs';
 import { importEngine, type EngineName } from '@shoal/backend-tfjs/node';
 import { softwareBackend } from '@shoal/backend-webgpu/testing';
 import { createRuntime, wasm } from '@shoal/backend-wasm';
-import { evaluateTables, matrixMarkdown, supportMatrix, type EvaluateOptions, type Result } from '@shoal/conformance';
-import { convCases } from '@shoal/conv/cases';
+import { evaluateTables, matrixMarkdown, supportMatrix, type EvaluateOptions, type NotMeasured, type Result } from '@shoal/conformance';
 import { convReference } from '@shoal/conv/reference';
 import { convTfjs } from '@shoal/conv/tfjs';
 import { convWasm } from '@shoal/conv/wasm';
 import { convWebgpu } from '@shoal/conv/webgpu';
 import type { Runtime } from '@shoal/core';
-import { coreCases } from '@shoal/core/cases';
 import { reference } from '@shoal/core/reference';
-import { mathCases } from '@shoal/math/cases';
 import { mathReference } from '@shoal/math/reference';
 import { mathTfjs } from '@shoal/math/tfjs';
 import { mathWasm } from '@shoal/math/wasm';
 import { mathWebgpu } from '@shoal/math/webgpu';
-import { poolCases } from '@shoal/pool/cases';
 import { poolReference } from '@shoal/pool/reference';
 import { poolTfjs } from '@shoal/pool/tfjs';
 import { poolWasm } from '@shoal/pool/wasm';
 import { poolWebgpu } from '@shoal/pool/webgpu';
-import { residualCases } from '@shoal/residual/cases';
 import { residualReference } from '@shoal/residual/reference';
 import { residualTfjs } from '@shoal/residual/tfjs';
 import { residualWasm } from '@shoal/residual/wasm';
 import { residualWebgpu } from '@shoal/residual/webgpu';
+import { tables } from './tables.ts';
+import { measureTfjsWebgpu } from './tfjs-webgpu.ts';
 
 interface Column {
   readonly name: string;
-  readonly options?: EvaluateOptions;
   /** Takes more than a few seconds. */
   readonly slow?: boolean;
-  /** A runtime, or why there is none. */
-  readonly open: () => Promise<Runtime | string>;
+  /** What was found, or why nothing was. */
+  readonly measure: () => Promise<readonly Result[] | string>;
 }
+
+const oracle = await createRuntime(reference(), [convReference, mathReference, poolReference, residualReference]);
+
+/** Runs the tables on a runtime of this process. */
+const here = (open: () => Promise<Runtime | string>, options?: EvaluateOptions): Column['measure'] => {
+  return async () => {
+    const runtime = await open();
+    if (typeof runtime === 'string') return runtime;
+    const results = await evaluateTables(tables, runtime, oracle, options);
+    await runtime.dispose();
+    return results;
+  };
+};
 
 const onTfjs = (engine: EngineName): Column => ({
   name: `tfjs-${engine}`,
   slow: true,
-  open: async () => createRuntime(tfjs(await importEngine(engine)), [convTfjs, mathTfjs, poolTfjs, residualTfjs]),
+  measure: here(async () => createRuntime(tfjs(await importEngine(engine)), [convTfjs, mathTfjs, poolTfjs, residualTfjs])),
 });
 
+const onSoftwareWebgpu = async (): Promise<Runtime | string> => {
+  const backend = await softwareBackend();
+  return typeof backend === 'string' ? backend : createRuntime(backend, [convWebgpu, mathWebgpu, poolWebgpu, residualWebgpu]);
+};
+
 const columns: readonly Column[] = [
-  { name: 'reference', open: () => createRuntime(reference(), [convReference, mathReference, poolReference, residualReference]) },
-  { name: 'wasm', open: () => createRuntime(wasm({ threads: 2 }), [convWasm, mathWasm, poolWasm, residualWasm]) },
   {
-    name: 'webgpu',
-    slow: true,
-    options: { lacks: ['nan'] },
-    open: async () => {
-      const backend = await softwareBackend();
-      return typeof backend === 'string' ? backend : createRuntime(backend, [convWebgpu, mathWebgpu, poolWebgpu, residualWebgpu]);
-    },
+    name: 'reference',
+    measure: here(() => createRuntime(reference(), [convReference, mathReference, poolReference, residualReference])),
   },
+  { name: 'wasm', measure: here(() => createRuntime(wasm({ threads: 2 }), [convWasm, mathWasm, poolWasm, residualWasm])) },
+  { name: 'webgpu', slow: true, measure: here(onSoftwareWebgpu, { lacks: ['nan'] }) },
   onTfjs('cpu'),
   onTfjs('wasm'),
+  { name: 'tfjs-webgpu', slow: true, measure: () => measureTfjsWebgpu() },
 ];
 
 const target = 'dist/data/support-matrix.json';
 const quick = process.argv.includes('--quick');
 if (quick && existsSync(target)) process.exit();
 
-const tables = [...coreCases, ...mathCases, ...convCases, ...poolCases, ...residualCases];
-const oracle = await createRuntime(reference(), [convReference, mathReference, poolReference, residualReference]);
 const results: Record<string, readonly Result[]> = {};
-const notMeasured: { readonly name: string; readonly reason: string }[] = [];
+const notMeasured: NotMeasured[] = [];
 
-for (const { name, options, slow = false, open } of columns) {
+for (const { name, slow = false, measure } of columns) {
   const start = performance.now();
-  const runtime = quick && slow ? 'left out of this quick matrix; building the site measures it' : await open();
-  if (typeof runtime === 'string') {
-    notMeasured.push({ name, reason: runtime });
-    console.error(`${name}: not measured: ${runtime}`);
+  const found = quick && slow ? 'left out of this quick matrix; building the site measures it' : await measure();
+  if (typeof found === 'string') {
+    notMeasured.push({ name, reason: found });
+    console.error(`${name}: not measured: ${found}`);
     continue;
   }
-  results[name] = await evaluateTables(tables, runtime, oracle, options);
-  await runtime.dispose();
-  const failed = results[name].filter(({ ok }) => !ok).length;
-  console.error(`${name}: ${results[name].length} checks, ${failed} wrong, ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  results[name] = found;
+  const failed = found.filter(({ ok }) => !ok).length;
+  console.error(`${name}: ${found.length} checks, ${failed} wrong, ${((performance.now() - start) / 1000).toFixed(1)} s`);
 }
 await oracle.dispose();
 
-const matrix = { ...supportMatrix(tables, results), notMeasured };
+const matrix = supportMatrix(tables, results, notMeasured);
 mkdirSync('dist/data', { recursive: true });
 writeFileSync(target, `${JSON.stringify(matrix)}\n`);
 writeFileSync('dist/data/support-matrix.md', matrixMarkdown(matrix));

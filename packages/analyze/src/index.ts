@@ -21,3 +21,4 @@ export {
   type ReceptiveFieldOptions,
   type SeenBox,
 } from './receptive-field/index.ts';
+export * from './flow/index.ts';

@@ -17,6 +17,7 @@ export {
   measureSupport,
   supportMatrix,
   type MeasuredBackend,
+  type NotMeasured,
   type SupportCell,
   type SupportMatrix,
   type SupportRow,

@@ -26,12 +26,23 @@ export interface SupportMatrix {
   readonly schema: 'shoal.support/1';
   readonly backends: readonly string[];
   readonly rows: readonly SupportRow[];
+  /** Columns that could not be measured. */
+  readonly notMeasured: readonly NotMeasured[];
+}
+
+export interface NotMeasured {
+  readonly name: string;
+  readonly reason: string;
 }
 
 const checks: readonly Check[] = ['forward', 'gradient', 'second-order'];
 
 /** Op by backend by direction, from the verdicts of {@link evaluateTables}. */
-export function supportMatrix(tables: readonly CaseTable[], results: Readonly<Record<string, readonly Result[]>>): SupportMatrix {
+export function supportMatrix(
+  tables: readonly CaseTable[],
+  results: Readonly<Record<string, readonly Result[]>>,
+  notMeasured: readonly NotMeasured[] = [],
+): SupportMatrix {
   const backends = Object.keys(results);
   const rows = tables.map(({ name, op }): SupportRow => {
     const cellsOf = (backend: string): Record<Check, SupportCell> => {
@@ -40,7 +51,7 @@ export function supportMatrix(tables: readonly CaseTable[], results: Readonly<Re
     };
     return { op: name, noGradient: noGradient(op), support: Object.fromEntries(backends.map((backend) => [backend, cellsOf(backend)])) };
   });
-  return { schema: 'shoal.support/1', backends, rows };
+  return { schema: 'shoal.support/1', backends, rows, notMeasured };
 }
 
 export interface MeasuredBackend extends EvaluateOptions {
@@ -87,7 +98,7 @@ function cell(results: readonly Result[], check: Check): SupportCell {
 const marks: Readonly<Record<SupportCell['status'], string>> = { yes: '✓', partly: '◐', no: '–', wrong: '✗', none: '∅', untested: '·' };
 
 /** The matrix as a Markdown table: three marks per backend (forward, backward, second order), reasons as numbered notes below. */
-export function matrixMarkdown({ backends, rows }: SupportMatrix): string {
+export function matrixMarkdown({ backends, rows, notMeasured }: SupportMatrix): string {
   const notes: string[] = [];
   const numbered = (note: string): number => (notes.includes(note) ? notes.indexOf(note) + 1 : notes.push(note));
   const lines = rows.map(({ op, noGradient: reason, support }) => {
@@ -105,6 +116,7 @@ export function matrixMarkdown({ backends, rows }: SupportMatrix): string {
   return [
     legend,
     '',
+    ...notMeasured.flatMap(({ name, reason }) => [`${name} was not measured: ${reason.replaceAll('\n', ' ')}.`, '']),
     ...table,
     ...(notes.length > 0 ? ['', ...notes.map((note, i) => `${i + 1}. ${note.replaceAll('\n', ' ')}`)] : []),
     '',

@@ -1,4 +1,4 @@
-import { philox4x32, ShoalError, sizeOf, variable, type Shape, type Variable } from '@shoal/core';
+import { philoxBlock, ShoalError, sizeOf, variable, type Shape, type Variable } from '@shoal/core';
 
 /**
  * Makes the first value of a parameter. The numbers depend on the seed and the parameter's name alone, so one seed serves a whole
@@ -17,7 +17,10 @@ export function nameHash(name: string): number {
 function words(size: number, seed: number, name: string): Uint32Array {
   const key = [seed >>> 0, nameHash(name)] as const;
   const drawn = new Uint32Array(Math.ceil(size / 4) * 4);
-  for (let block = 0; block * 4 < size; block++) drawn.set(philox4x32([block, 0, 0, 0], key), block * 4);
+  for (let block = 0; block * 4 < size; block++) {
+    drawn[block * 4] = block; // the counter [block, 0, 0, 0]
+    philoxBlock(drawn, block * 4, key);
+  }
   return drawn;
 }
 

@@ -70,7 +70,8 @@ export function fishNet(
     }
     return reshape(classify(net, x, classes), [image.shape[0]!, classes]);
   };
-  return network({ name, input: [size, size, 3], seed, body: build });
+  const stages = Array.from({ length: blocks.length + 1 }, (_, i) => `all_feat[${i}]`);
+  return network({ name, input: [size, size, 3], seed, stages, body: build });
 }
 
 /** Five halvings, and three doublings back: sizes in between would not meet their branches. */
@@ -102,7 +103,7 @@ function turn(x: Value, options: BlockContext & { readonly blocks: number }): Bl
   const narrow = net.conv('0.2', relu(net.batchNorm('0.0', x)), { channels: channels / 2 });
   const scored = net.conv('1', net.tap('0', relu(net.batchNorm('0.3', narrow))), { channels: 2 * channels, bias: true });
   const refined = net.use(fishGroup(scored, { ...net.at('2'), channels, blocks: options.blocks }));
-  const attention = net.use(channelAttention(scored, { ...net.at('3'), channels, squeeze: channels / 16 }));
+  const attention = net.tap('3', net.use(channelAttention(scored, { ...net.at('3.0'), channels, squeeze: channels / 16 })));
   return net.result(add(multiply(refined, attention), attention));
 }
 

@@ -105,6 +105,17 @@ test('names on the way are those of the original modules', () => {
   expect(names('convpool-cnn-b')).toEqual(expect.arrayContaining(['conv9', 'pool2']));
 });
 
+test('the stages of a network are values on the way, in order', () => {
+  for (const name of networkNames) {
+    const net = networks[name]();
+    const { taps } = net.build(image(1, ...net.input));
+    const at = (net.stages ?? []).map((stage) => taps.findIndex((tap) => tap.name === stage));
+    expect(at).toEqual(at.filter((index) => index >= 0).toSorted((a, b) => a - b));
+  }
+  expect(resnet18().stages).toEqual(['maxpool', 'layer1', 'layer2', 'layer3', 'layer4']);
+  expect(fishnet99().stages?.length).toBe(11);
+});
+
 test('All-CNN drops out anew at every step while it trains, and the same again from the same state', async () => {
   const net = allCnnC({ seed: 2 });
   const { output, updates, parameters } = net.build(image(1, 16, 16, 3), { train: true });

@@ -48,6 +48,7 @@ export function resNet(name: string, { block, blocks, width = 64, size = 224 }: 
     name,
     input: [size, size, 3],
     seed,
+    stages: ['maxpool', ...blocks.map((_, index) => `layer${index + 1}`)],
     body(net, image) {
       const stem = variant === 'b' ? net.conv('conv1', image, { channels: 64, window: 7, stride: 2, padding: 3 }) : deepStem(net, image);
       const first = net.tap('maxpool', maxPool2d(relu(net.batchNorm('bn1', stem)), { window: 3, stride: 2, padding: 1 }));

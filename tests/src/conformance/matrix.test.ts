@@ -1,6 +1,6 @@
 import { createRuntime, fillOp, mapOp, map, expression as e, type CaseTable } from '@shoal/core';
 import { reference, referenceKernel } from '@shoal/core/reference';
-import { matrixMarkdown, measureSupport } from '@shoal/conformance';
+import { matrixMarkdown, measureSupport, supportMatrix } from '@shoal/conformance';
 import { maxPool, maxPool2d } from '@shoal/pool';
 import { expect, test } from 'vitest';
 import { makeOracle } from './oracle.ts';
@@ -71,4 +71,10 @@ test('what is right, wrong, unsupported, without derivative and untested shows, 
   const pooled = lines.find((line) => line.startsWith('| `pool/max`'))!;
   const [, first] = /^\| `pool\/max` \| ✓ ✓ · \| – – · <sup>(\d+), \d+<\/sup> \|/.exec(pooled)!;
   expect(lines).toContain(`${first}. unsupported: pool/max (no kernel was given)`);
+});
+
+test('a column that could not be measured is named with its reason', () => {
+  const matrix = supportMatrix(tables, { none: [] }, [{ name: 'far', reason: 'it is not\nhere' }]);
+  expect(matrix).toMatchObject({ backends: ['none'], notMeasured: [{ name: 'far', reason: 'it is not\nhere' }] });
+  expect(matrixMarkdown(matrix)).toContain('\n\nfar was not measured: it is not here.\n\n| op | none |');
 });

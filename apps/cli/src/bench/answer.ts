@@ -44,9 +44,10 @@ export function checkClaims(rows: readonly BenchRow[]): readonly Claim[] {
   ];
 }
 
-const times = (a: BenchRow, b: BenchRow): string => `${(a.medianMs / b.medianMs).toFixed(1)} times`;
+const times = (a: BenchRow, b: BenchRow, of = ({ medianMs }: BenchRow): number => medianMs): string =>
+  `${(of(a) / of(b)).toFixed(1)} times`;
 
-/** The answer in words: at most six sentences, each pointing at rows or at something published. */
+/** The answer in words: at most six sentences, each pointing at rows or at something published. What was measured decides how they begin. */
 export function answerInWords(rows: readonly BenchRow[]): readonly string[] {
   const group = rows.find((row) => row.question === 'one layer')?.group;
   const layer = finder(rows, 'one layer', group);
@@ -55,29 +56,24 @@ export function answerInWords(rows: readonly BenchRow[]): readonly string[] {
   const direction = phase === 'fwd' ? 'forward' : 'backward';
   const [max, conv, cheap, depth] = ['max 2x2', 'conv 3x3/2', 'depthwise 3x3/2', 'space-to-depth + 1x1'].map((name) => layer(name, phase));
   const [strided, pooled] = [stem('7x7/2', phase), stem('7x7/1, max 2x2', phase)];
-  const sentences: string[] = [];
-  if (max && conv) {
-    sentences.push(
-      `Pooling is the cheaper reduction: on ${group}, conv 3x3/2 (${conv.id}) took ${times(conv, max)} as long ${direction} as max 2x2 (${max.id}), ` +
-        `${formatMs(conv.medianMs)} against ${formatMs(max.medianMs)} ms, for ${formatCount(conv.params)} parameters that it can train.`,
-    );
-  }
-  if (max && cheap && depth) {
-    sentences.push(
-      `A learned reduction need not be dear: depthwise 3x3/2 (${cheap.id}) took ${times(cheap, max)} max pooling's time with ${formatCount(cheap.params)} parameters, ` +
-        `while space-to-depth + 1x1 (${depth.id}) keeps every value for ${formatCount(depth.params)} parameters at ${times(depth, max)}.`,
-    );
-  }
-  if (strided && pooled) {
-    sentences.push(
-      `What counts is where the stride stands: pooling after a 7x7 at stride 1 (${pooled.id}) took ${times(pooled, strided)} as long ${direction} as the stride inside it (${strided.id}), ` +
-        `because the convolution then runs on four times the positions.`,
-    );
-  }
-  sentences.push(
-    'On accuracy, at equal layers the strided network did worse than the pooled one in 9 of 9 comparisons of the All-CNN experiment and its two reproductions (published, not measured here: Springenberg et al. 2015, table 3).',
-    'With the parameters made equal, the all-convolutional network beat its pooled control in 2 of 9 (published, not measured here: the same tables), so learned downsampling can replace pooling but is not shown to beat it.',
-    'So pool where speed and size decide, stride where the layer before would otherwise run at full resolution; what would change the choice is a training run of your own network under your own recipe.',
-  );
-  return sentences;
+  if (!max || !conv || !cheap || !depth || !strided || !pooled) return published;
+  const isPoolingCheaper = max.medianMs < conv.medianMs;
+  const isStrideCheaper = strided.medianMs < pooled.medianMs;
+  return [
+    `Pooling was ${isPoolingCheaper ? '' : 'not '}the cheaper reduction: on ${group}, conv 3x3/2 (${conv.id}) took ${times(conv, max)} as long ${direction} as max 2x2 (${max.id}), ` +
+      `${formatMs(conv.medianMs)} against ${formatMs(max.medianMs)} ms, for ${formatCount(conv.params)} parameters that it can train.`,
+    `What learns differs in price: depthwise 3x3/2 (${cheap.id}) took ${times(cheap, max)} max pooling's time with ${formatCount(cheap.params)} parameters, ` +
+      `while space-to-depth + 1x1 (${depth.id}) keeps every value for ${formatCount(depth.params)} parameters at ${times(depth, max)}.`,
+    `Where the stride stands ${isStrideCheaper ? 'counts' : 'did not count here'}: pooling after a 7x7 at stride 1 (${pooled.id}) took ${times(pooled, strided)} as long ${direction} as the stride inside it (${strided.id}), ` +
+      `with ${times(pooled, strided, ({ macs }) => macs)} the multiply-accumulates.`,
+    ...published,
+    `So pool where ${isPoolingCheaper ? 'speed and ' : ''}size decide${isPoolingCheaper ? '' : 's'} (${max.id} against ${conv.id}), ` +
+      `and stride where the layer before would otherwise run at full resolution (${strided.id} against ${pooled.id}); ` +
+      'what would change the choice is a training run of your own network under your own recipe.',
+  ];
 }
+
+const published: readonly string[] = [
+  'On accuracy, at equal layers the strided network did worse than the pooled one in 9 of 9 comparisons of the All-CNN experiment and its two reproductions (published, not measured here: Springenberg et al. 2015, table 3).',
+  'With the parameters made equal, the all-convolutional network beat its pooled control in 2 of 9 (published, not measured here: the same tables), so learned downsampling can replace pooling but is not shown to beat it.',
+];

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { filter, finalize, lastValueFrom, map, tap, toArray, type Observable } from 'rxjs';
 import { openRuntime, type BackendName } from '../backends.ts';
 import { readPhotograph } from '../image.ts';
-import { exitCode, writeJson, writeText, type Streams } from '../output.ts';
+import { checkTargets, exitCode, writeJson, writeText, type Streams } from '../output.ts';
 import { progressBar } from '../progress.ts';
 import { answerInWords, checkClaims } from './answer.ts';
 import { geometries, layerArms, stemArms } from './arms.ts';
@@ -30,6 +30,7 @@ const pictureSize = 224;
 
 /** The main job: every way to halve a feature map, and the stems of real networks, on a photograph. */
 export async function bench(options: BenchCommandOptions, streams: Streams): Promise<number> {
+  await checkTargets({ json: options.json, html: options.html });
   const photograph = await readPhotograph(options.image ?? shippedPhotograph, pictureSize);
   const runtime = await openRuntime(options.backend, options);
   runtime.info.notes.forEach((note) => streams.log(`${note}\n`));

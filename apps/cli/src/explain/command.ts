@@ -1,4 +1,4 @@
-import { exitCode, UsageError, writeJson, writeText, type Streams } from '../output.ts';
+import { checkTargets, exitCode, UsageError, writeJson, writeText, type Streams } from '../output.ts';
 import { workOut, type Example, type Plane, type Way } from './example.ts';
 import { explainPage } from './page.ts';
 
@@ -17,6 +17,7 @@ export async function explain(options: ExplainOptions, streams: Streams): Promis
     image: options.image === undefined ? defaults.image : numbers('--image', options.image, 16),
     filter: options.filter === undefined ? defaults.filter : numbers('--filter', options.filter, 4),
   };
+  await checkTargets({ json: options.json, html: options.html });
   const ways = await workOut(example);
   if (options.json) await writeJson(options.json, { schema: 'shoal.explain/1', ...example, ways }, streams);
   if (options.html) {

@@ -9,6 +9,8 @@ export interface NetworkDefinition {
   readonly input: readonly [height: number, width: number, channels: number];
   /** From which its variables start; default 0. */
   readonly seed?: number | undefined;
+  /** See {@link Network.stages}. */
+  readonly stages?: readonly string[] | undefined;
   /** Builds everything between the image, [n,h,w,c], and the output. */
   readonly body: (net: Layers, image: Value) => Value;
 }
@@ -24,6 +26,11 @@ export interface BuildOptions {
 export interface Network {
   readonly name: string;
   readonly input: readonly [height: number, width: number, channels: number];
+  /**
+   * The taps, by name and in order, at which the whole is looked at: for ResNet what follows the stem and each group of blocks.
+   * Without them, every feature map that belongs to no larger named part.
+   */
+  readonly stages?: readonly string[] | undefined;
   /** Its variables by name, once a graph was built: `scope.state['conv1.weight']`. */
   readonly scope: Scope;
   /**
@@ -48,7 +55,7 @@ export interface Network {
  *     });
  *     const { output, parameters, updates } = tiny.build(input('image', [8, 32, 32, 3]), { train: true });
  */
-export function network({ name, input, seed = 0, body }: NetworkDefinition): Network {
+export function network({ name, input, seed = 0, stages, body }: NetworkDefinition): Network {
   const scope = createScope({ seed });
   const [height, width, channels] = input;
   const build = (image: Value, { train = false, dropout }: BuildOptions = {}): BlockResult => {
@@ -73,5 +80,5 @@ export function network({ name, input, seed = 0, body }: NetworkDefinition): Net
       });
     }
   };
-  return { name, input, scope, build };
+  return { name, input, stages, scope, build };
 }

@@ -84,6 +84,13 @@ export class DownsamplingExplorer extends LitElement {
     return link.href;
   }
 
+  /** Shows what a link says, given the part of it after `#` or `?`; one that is broken is said to be. */
+  open(link: string): void {
+    const decoded = decodeState(link);
+    if (decoded.kind === 'state') this.#model.update(decoded.state);
+    this.#setNotice({ kind: decoded.kind === 'broken' ? 'broken' : 'none' });
+  }
+
   override connectedCallback(): void {
     super.connectedCallback();
     const around = this.closest('[lang]:not([lang=""])')?.getAttribute('lang');
@@ -114,11 +121,7 @@ export class DownsamplingExplorer extends LitElement {
   /** Reads the fragment now and whenever it changes, and writes the state there. */
   #followUrl(): void {
     const { state } = this.#model;
-    const read = (): void => {
-      const decoded = decodeState(location.hash);
-      if (decoded.kind === 'state') this.#model.update(decoded.state);
-      this.#setNotice({ kind: decoded.kind === 'broken' ? 'broken' : 'none' });
-    };
+    const read = (): void => this.open(location.hash);
     read();
     this.#subscription.add(fromEvent(window, 'hashchange').subscribe(read));
     const written = state.pipe(skip(1), map(encodeState), distinctUntilChanged(), debounceTime(100));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { languages } from '../strings/index.ts';
-import { decodeState, encodeState } from './permalink.ts';
+import { decodeState, encodeState, linkFields } from './permalink.ts';
 import { presetNames, presets } from './presets.ts';
 import { cellNumber, type ExplorerState } from './state.ts';
 
@@ -24,6 +24,16 @@ describe('permalink', () => {
     fc.assert(
       fc.property(states, (state) => {
         expect(decodeState(encodeState(state))).toEqual({ kind: 'state', state });
+      }),
+    );
+  });
+
+  test('survives being the query of a URL, among others', () => {
+    fc.assert(
+      fc.property(states, (state) => {
+        const { search } = new URL(`https://example.org/?id=page&${encodeState(state)}&viewMode=docs`);
+        expect(decodeState(search)).toEqual({ kind: 'state', state });
+        expect(linkFields).toEqual(expect.arrayContaining([...new URLSearchParams(encodeState(state)).keys()]));
       }),
     );
   });

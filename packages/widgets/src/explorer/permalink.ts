@@ -6,6 +6,8 @@ import { CELLS, cellNumber, MOST_SHIFT, noShift, ones, OUTPUTS, sameNumbers, WEI
  * `i` image, `f` filter, `u` upstream gradient (all ones if absent), `s` shift as x, y and edge (none if absent), `l` language.
  */
 const VERSION = '1';
+/** Every field that a link may have. */
+export const linkFields = ['shoal', 'i', 'f', 'u', 's', 'l'] as const;
 
 const list = (values: readonly number[]): string => values.join('_');
 
@@ -20,7 +22,7 @@ export function encodeState({ image, filter, upstream, shift, language }: Explor
 /** What a fragment says: a state, that it is not a link of the explorer's (`none`), or that it is a broken one. */
 export type Decoded = { readonly kind: 'state'; readonly state: ExplorerState } | { readonly kind: 'none' | 'broken' };
 
-/** Reads what {@link encodeState} wrote, with or without `#`; anything else is `none` or `broken`, never half a state. */
+/** Reads what {@link encodeState} wrote, with or without `#` or `?`, other fields around it or none; anything else is `none` or `broken`, never half a state. */
 export function decodeState(fragment: string): Decoded {
   const fields = new URLSearchParams(fragment.replace(/^#/, ''));
   if (!fields.has('shoal')) return { kind: 'none' };
