@@ -123,7 +123,7 @@ test('names are those of the original modules, and the blocks between them', () 
   );
   expect(names('fishnet-mini')).toEqual(
     expect.arrayContaining([
-      'pool1', 'fish.fish.0.0.0.shortcut.relu', 'fish.down_sample#0', 'fish.fish.3.3.sigmoid', 'fish.fish.3.multiply', 'fish.fish.3.add',
+      'pool1', 'fish.fish.0.0.0.shortcut.relu', 'fish.down_sample#0', 'fish.fish.3.3.0.sigmoid', 'fish.fish.3.multiply', 'fish.fish.3.add',
       'fish.fish.5.0.0.channelsum', 'fish.fish.6.concat', 'fish.fish.9.4.1',
     ]),
   ); // prettier-ignore
