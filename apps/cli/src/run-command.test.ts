@@ -68,14 +68,14 @@ describe('wrong usage ends with 2 and says what would be right', () => {
       ['explain', '--filter', '1,x,0,0'],
       'shoal: --filter needs 4 finite numbers separated by commas, got 4: 1,x,0,0',
     ],
-    ['a network that there is not', ['flow', 'resnet50', 'resnet51'], "shoal: zoo: there is no network 'resnet51'. Networks: resnet18, "],
+    ['a network that there is not', ['flow', 'resnet50', 'resnet51'], "shoal: there is no network 'resnet51'. Did you mean resnet50"],
     [
       'a page with nowhere to go',
       ['flow', 'resnet18', '--html', 'no/such/folder/page.html'],
       'shoal: cannot write no/such/folder/page.html: ENOENT',
     ],
     ['no network', ['flow'], "error: missing required argument 'model'"],
-    ['a size that is none', ['flow', 'resnet18', '--input', '64'], 'shoal: --input 64 is not HEIGHTxWIDTH, such as 64x64'],
+    ['a size that is none', ['flow', 'resnet18', '--input', '64by64'], 'shoal: --input 64by64 is no size. Give height and width'],
     [
       'a size that the last network cannot take',
       ['flow', 'resnet18', 'fishnet-mini', '--input', '48x64'],
