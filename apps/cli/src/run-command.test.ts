@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { version } from './bench/environment.ts';
+import { measureMatrix } from './conform.ts';
 import { runCommandLine } from './program.ts';
 
 let folder: string;
@@ -139,6 +140,15 @@ test('conform counts what passes and what is skipped', { timeout: 120_000 }, asy
   const report = (await checked('conform-1', out)) as { passed: number; failed: number };
   expect([code, report.failed]).toEqual([0, 0]);
   expect(report.passed).toBeGreaterThan(500);
+});
+
+test('the matrix of backends has a schema, and names what it leaves out', async () => {
+  let log = '';
+  const matrix = await measureMatrix(['reference'], { out: () => undefined, log: (text) => (log += text), interactive: false });
+  await checked('support-1', JSON.stringify(matrix));
+  expect(matrix.backends).toEqual(['reference']);
+  expect(matrix.notMeasured.map(({ name }) => name)).toEqual(['tfjs-webgpu']);
+  expect(log).toContain('tfjs-webgpu is left out: this engine of TensorFlow.js runs in browsers only');
 });
 
 test('bench answers the question on the photograph', { timeout: 300_000 }, async () => {
