@@ -176,5 +176,6 @@ test('bench answers the question on the photograph', { timeout: 300_000 }, async
   expect(out).toContain('published, not measured here');
   const report = await readFile(html, 'utf8');
   expect(report.match(/<svg/g)?.length).toBe(3);
+  expect(report).toMatch(/<dt>backend<\/dt><dd>wasm<\/dd>\s*<dt>threads<\/dt><dd>\d+<\/dd>\s*<dt>clock<\/dt><dd>[a-z. ]+<\/dd>/i);
   expect(report).not.toMatch(/(?:src|href)="(?!#|data:)/);
 });
