@@ -71,6 +71,26 @@ function commands(streams: Streams, finish: (code: number) => void): Command {
     .option('--json <file>', 'write the result; - is standard output')
     .addHelpText('after', '\nExample:\n  shoal conform --backend wasm --cases ./peer-cases --json -')
     .action(async (options) => finish(await (await import('./conform.ts')).conform(options, streams)));
+
+  command(program, 'verify', 'Does a whole network compute on a backend what PyTorch did? Stages, loss, gradients, against a golden file.')
+    .argument('<golden>', 'a golden file: weights by formula, and what PyTorch made of them')
+    .addOption(backend())
+    .option('--threads <n>', 'threads of the CPU backend', wholeNumber('--threads', 1))
+    .option('--json <file>', 'write every check; - is standard output')
+    .addHelpText('after', '\nExample:\n  shoal verify resnet18.json --backend wasm --json checks.json')
+    .action(async (golden, options) => finish(await (await import('./verify.ts')).verify(golden, options, streams)));
+
+  command(program, 'flow', 'Where the gradients of networks go: norms by stage, gains by edge, isolated convolutions, dead windows.')
+    .argument('<model...>', 'names of networks: resnet50, fishnet99, all-cnn-c ...')
+    .option('--input <HxW>', "height and width of the images (default: the network's own, at most 64x64)")
+    .option('--batch <n>', 'images of one run', wholeNumber('--batch', 1), 8)
+    .option('--seeds <n>', 'runs, each with weights, images and labels of its own', wholeNumber('--seeds', 1), 5)
+    .addOption(backend())
+    .addOption(threads())
+    .option('--json <file>', 'write everything, run by run; - is standard output')
+    .option('--html <file>', 'also write one page with plots that works offline')
+    .addHelpText('after', '\nExample:\n  shoal flow resnet50 fishnet99 --input 64x64 --seeds 5 --html flow.html')
+    .action(async (models, options) => finish(await (await import('./flow/command.ts')).flow(models, options, streams)));
   return program;
 }
 

@@ -69,6 +69,26 @@ describe('wrong usage ends with 2 and says what would be right', () => {
       ['explain', '--filter', '1,x,0,0'],
       'shoal: --filter needs 4 finite numbers separated by commas, got 4: 1,x,0,0',
     ],
+    ['a network that there is not', ['flow', 'resnet50', 'resnet51'], "shoal: zoo: there is no network 'resnet51'. Networks: resnet18, "],
+    [
+      'a page with nowhere to go',
+      ['flow', 'resnet18', '--html', 'no/such/folder/page.html'],
+      'shoal: cannot write no/such/folder/page.html: ENOENT',
+    ],
+    ['no network', ['flow'], "error: missing required argument 'model'"],
+    ['a size that is none', ['flow', 'resnet18', '--input', '64'], 'shoal: --input 64 is not HEIGHTxWIDTH, such as 64x64'],
+    [
+      'a size that the last network cannot take',
+      ['flow', 'resnet18', 'fishnet-mini', '--input', '48x64'],
+      'shoal: fishnet-mini: image [8,48,64,3] is 48x64, not multiples of 32. Crop or pad it to 64x64.',
+    ],
+    ['no golden file', ['verify'], "error: missing required argument 'golden'"],
+    ['a golden file that is not there', ['verify', 'no-such.json'], 'shoal: cannot read no-such.json: ENOENT'],
+    [
+      'a golden file that is none',
+      ['verify', fileURLToPath(new URL('../package.json', import.meta.url))],
+      'golden: net, gain2, weights_bits',
+    ],
     ['an empty folder of cases', ['conform', '--backend', 'reference', '--cases', 'no-such-folder'], 'cannot read the folder'],
   ])('%s', async (_, argv, message) => {
     const { code, out, log } = await shoal(...argv);
@@ -87,7 +107,7 @@ describe('wrong usage ends with 2 and says what would be right', () => {
   );
 });
 
-test.each(['bench', 'explain', 'doctor', 'conform'])('%s --help has an example and ends with 0', async (command) => {
+test.each(['bench', 'explain', 'doctor', 'conform', 'verify', 'flow'])('%s --help has an example and ends with 0', async (command) => {
   const { code, out } = await shoal(command, '--help');
   expect(code).toBe(0);
   expect(out).toContain(`Example:\n  shoal ${command}`);
@@ -178,4 +198,81 @@ test('bench answers the question on the photograph', { timeout: 300_000 }, async
   expect(report.match(/<svg/g)?.length).toBe(3);
   expect(report).toMatch(/<dt>backend<\/dt><dd>wasm<\/dd>\s*<dt>threads<\/dt><dd>\d+<\/dd>\s*<dt>clock<\/dt><dd>[a-z. ]+<\/dd>/i);
   expect(report).not.toMatch(/(?:src|href)="(?!#|data:)/);
+});
+
+describe('verify', () => {
+  const golden = fileURLToPath(new URL('../../../tests/fixtures/golden/strided-cnn-c.json', import.meta.url));
+
+  test('machine output has a schema, and a network that matches ends with 0', async () => {
+    const { code, out } = await shoal('verify', golden, '--json', '-');
+    const report = await checked('verify-1', out);
+    expect([code, report['ok'], report['model'], report['backend']]).toEqual([0, true, 'strided-cnn-c', 'wasm']);
+  });
+
+  test('one that does not ends with 1 and says where it parts', async () => {
+    const file = join(folder, 'changed.json');
+    const text = await readFile(golden, 'utf8');
+    await writeFile(file, text.replace(/"loss_f64": ?[\d.]+/, '"loss_f64":1'));
+    const { code, out } = await shoal('verify', file);
+    expect(code).toBe(1);
+    expect(out).toMatch(/strided-cnn-c on wasm does not match\. The first that differs: train\/loss, error \d/);
+  });
+});
+
+test('flow compares two networks, run by run, in numbers, words and plots', { timeout: 120_000 }, async () => {
+  const [json, html] = [join(folder, 'flow.json'), join(folder, 'flow.html')];
+  const { code, out, log } = await shoal(
+    'flow',
+    'resnet-mini',
+    'fishnet-mini',
+    '--seeds',
+    '2',
+    '--batch',
+    '4',
+    '--threads',
+    '1',
+    '--json',
+    json,
+    '--html',
+    html,
+  );
+  expect([code, log]).toEqual([0, expect.stringContaining(`Page with plots: ${html}`)]);
+  const { models, conclusions } = (await checked('flow-1', await readFile(json, 'utf8'))) as {
+    models: {
+      model: string;
+      input: number[];
+      activations: { l2: { values: number[] } }[];
+      isolatedConvolutions: { name: string; strided: boolean }[];
+    }[];
+    conclusions: string[];
+  };
+  expect(models.map(({ model, input }) => [model, input])).toEqual([
+    ['resnet-mini', [4, 64, 64, 3]],
+    ['fishnet-mini', [4, 64, 64, 3]],
+  ]);
+  expect(models.flatMap(({ activations }) => activations.map(({ l2 }) => l2.values.length))).toEqual(
+    Array.from({ length: 6 + 12 }, () => 2),
+  );
+  expect(models.map(({ isolatedConvolutions: isolated }) => [isolated.length, isolated.filter(({ strided }) => strided).length])).toEqual([
+    [4, 3],
+    [4, 0],
+  ]);
+  expect(out).toContain(
+    'Isolated convolutions: 4, 3 of them strided: layer1.0.downsample.0 (1x1, beside layer1.0), layer2.0.downsample.0 (1x1/2',
+  );
+  expect(out).toContain('fish.fish.3.0.2 (1x1, between), fish.fish.3.1 (1x1, between)');
+  expect(out).toContain('Networks compared');
+  for (const sentence of conclusions) expect(out).toContain(sentence);
+  const page = await readFile(html, 'utf8');
+  expect(page.match(/<svg/g)?.length).toBe(4); // norms and gains, of each
+  expect(page).not.toMatch(/(?:src|href)="(?!#|data:)/);
+});
+
+test('flow without residual blocks, one run, to standard output and nothing else there', { timeout: 120_000 }, async () => {
+  const { code, out } = await shoal('flow', 'model-c', '--input', '16x24', '--batch', '2', '--seeds', '1', '--threads', '1', '--json', '-');
+  const { models } = (await checked('flow-1', out)) as {
+    models: { edges: { kind: string }[]; isolatedConvolutions: unknown[]; loss: { interval: unknown } }[];
+  };
+  expect([code, models[0]!.isolatedConvolutions, models[0]!.loss.interval]).toEqual([0, [], null]);
+  expect(models[0]!.edges.map(({ kind }) => kind)).toEqual(['max-pool', 'max-pool']);
 });

@@ -8,7 +8,7 @@ export * from './graph.ts';
 export * from './kernel.ts';
 export * from './ops/index.ts';
 export * from './passes/index.ts';
-export { philox4x32 } from './philox.ts';
+export { philox4x32, philoxBlock } from './philox.ts';
 export * from './program.ts';
 export * from './runtime.ts';
 export * from './tensor.ts';

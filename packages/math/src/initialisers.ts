@@ -1,4 +1,4 @@
-import { philox4x32, ShoalError, sizeOf, variable, type Shape, type Variable } from '@shoal/core';
+import { philoxBlock, ShoalError, sizeOf, variable, type Shape, type Variable } from '@shoal/core';
 
 /**
  * Makes the first value of a parameter. The numbers depend on the seed and the parameter's name alone, so one seed serves a whole
@@ -6,18 +6,21 @@ import { philox4x32, ShoalError, sizeOf, variable, type Shape, type Variable } f
  */
 export type Initialiser = (shape: Shape, name: string) => ArrayLike<number>;
 
-/** FNV-1a, 32 bits, over the UTF-16 units (of an ASCII name: its bytes): the second word of the Philox key. */
-function hash(name: string): number {
+/** A u32 that tells names apart where random numbers are drawn: FNV-1a, 32 bits, over the UTF-8 bytes. */
+export function nameHash(name: string): number {
   let h = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193);
+  for (const byte of new TextEncoder().encode(name)) h = Math.imul(h ^ byte, 0x01000193);
   return h >>> 0;
 }
 
 /** Element i is word `i mod 4` of Philox block `floor(i / 4)`. */
 function words(size: number, seed: number, name: string): Uint32Array {
-  const key = [seed >>> 0, hash(name)] as const;
+  const key = [seed >>> 0, nameHash(name)] as const;
   const drawn = new Uint32Array(Math.ceil(size / 4) * 4);
-  for (let block = 0; block * 4 < size; block++) drawn.set(philox4x32([block, 0, 0, 0], key), block * 4);
+  for (let block = 0; block * 4 < size; block++) {
+    drawn[block * 4] = block; // the counter [block, 0, 0, 0]
+    philoxBlock(drawn, block * 4, key);
+  }
   return drawn;
 }
 

@@ -1,5 +1,6 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
+import { escapeHtml } from '../html.ts';
 import type { Claim } from './answer.ts';
 import type { Environment } from './environment.ts';
 import type { BenchRow } from './measure.ts';
@@ -14,9 +15,6 @@ export interface Report {
   readonly pictures: readonly Picture[];
   readonly credit: string;
 }
-
-const escape = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 /** Every sample as a tick, the median as a dot: spread is seen, not summarised away. */
 function timesPlot({ rows }: TableGroup): string {
@@ -40,17 +38,17 @@ function timesPlot({ rows }: TableGroup): string {
 }
 
 function table({ rows }: TableGroup): string {
-  const head = columns.map(({ title }) => `<th>${escape(title)}</th>`).join('');
+  const head = columns.map(({ title }) => `<th>${escapeHtml(title)}</th>`).join('');
   const body = rows.map(
     (row) =>
-      `<tr id="${row.id}">${columns.map(({ align, text }) => `<td class="${align ?? 'left'}">${escape(text(row))}</td>`).join('')}</tr>`,
+      `<tr id="${row.id}">${columns.map(({ align, text }) => `<td class="${align ?? 'left'}">${escapeHtml(text(row))}</td>`).join('')}</tr>`,
   );
   return `<table><thead><tr>${head}</tr></thead><tbody>${body.join('\n')}</tbody></table>`;
 }
 
 /** Row numbers in sentences become links to the rows. */
 const linked = (sentence: string, rows: readonly BenchRow[]): string =>
-  escape(sentence).replaceAll(/\b[LN]\d+\b/g, (id) => (rows.some((row) => row.id === id) ? `<a href="#${id}">${id}</a>` : id));
+  escapeHtml(sentence).replaceAll(/\b[LN]\d+\b/g, (id) => (rows.some((row) => row.id === id) ? `<a href="#${id}">${id}</a>` : id));
 
 /** One page that needs nothing from anywhere: styles, plots and pictures are inside. */
 export function htmlReport({ environment, rows, claims, answer, pictures, credit }: Report): string {
@@ -67,7 +65,7 @@ export function htmlReport({ environment, rows, claims, answer, pictures, credit
       .join(' '),
     ...(notes.length > 0 && { notes: notes.join('; ') }),
   };
-  const facts = Object.entries(known).map(([key, value]) => `<dt>${escape(key)}</dt><dd>${escape(String(value))}</dd>`);
+  const facts = Object.entries(known).map(([key, value]) => `<dt>${escapeHtml(key)}</dt><dd>${escapeHtml(String(value))}</dd>`);
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -87,17 +85,17 @@ svg { max-width: 100%; height: auto; }
 <h1>Pool or stride?</h1>
 <ol>${answer.map((sentence) => `<li>${linked(sentence, rows)}</li>`).join('\n')}</ol>
 <h2>What each reduction keeps</h2>
-${pictures.map(({ name, url }) => `<figure><img alt="${escape(name)}" src="${url}"><figcaption>${escape(name)}</figcaption></figure>`).join('\n')}
-${credit ? `<p class="note">${escape(credit)}</p>` : ''}
+${pictures.map(({ name, url }) => `<figure><img alt="${escapeHtml(name)}" src="${url}"><figcaption>${escapeHtml(name)}</figcaption></figure>`).join('\n')}
+${credit ? `<p class="note">${escapeHtml(credit)}</p>` : ''}
 ${groupRows(rows)
   .map(
-    (group) => `<h2>${escape(group.title)}</h2>
+    (group) => `<h2>${escapeHtml(group.title)}</h2>
 ${timesPlot(group)}
 <p class="note key"><b style="background:#0f6ab4"></b> forward <b style="background:#c2571a"></b> backward; a tick is one sample, the dot is the median</p>
 ${table(group)}`,
   )
   .join('\n')}
-${claims.length > 0 ? `<h2>Claims, checked</h2><ul>${claims.map(({ claim, found, holds }) => `<li><b>${holds ? 'holds' : 'does not hold'}</b>: ${escape(claim)}. Found: ${linked(found, rows)}</li>`).join('\n')}</ul>` : ''}
+${claims.length > 0 ? `<h2>Claims, checked</h2><ul>${claims.map(({ claim, found, holds }) => `<li><b>${holds ? 'holds' : 'does not hold'}</b>: ${escapeHtml(claim)}. Found: ${linked(found, rows)}</li>`).join('\n')}</ul>` : ''}
 <h2>Measured on</h2>
 <dl>${facts.join('\n')}</dl>
 <p class="note">Backward reads what forward saved and computes none of it again. "moved" counts every op's inputs once and outputs once in float32, before fusion.</p>

@@ -1,6 +1,6 @@
 import { checkOptions, nhwc, type Value } from '@shoal/core';
 import { add, relu } from '@shoal/math';
-import { layers, type BlockContext, type BlockResult } from './layers.ts';
+import { contextKeys, layers, type BlockContext, type BlockResult } from './layers.ts';
 import { shortcutInput, type ShortcutKind } from './shortcut.ts';
 
 export interface ResidualBlockOptions extends BlockContext {
@@ -20,7 +20,7 @@ export interface ResidualBlockOptions extends BlockContext {
  * @returns [n, ceil(h / stride), ceil(w / stride), channels]; variables conv1, bn1, conv2, bn2 and, see {@link projection}, downsample
  */
 export function basicBlock(x: Value, options: ResidualBlockOptions): BlockResult {
-  checkOptions('residual/basic-block', options, ['scope', 'train', 'channels', 'stride', 'shortcut']);
+  checkOptions('residual/basic-block', options, [...contextKeys, 'channels', 'stride', 'shortcut']);
   const { channels, stride = 1 } = options;
   const net = layers(options);
   const first = relu(net.batchNorm('bn1', net.conv('conv1', x, { channels, window: 3, stride, padding: 1 })));

@@ -1,6 +1,7 @@
 import { sizeOf, type Case, type CaseTable, type Shape, type Value } from '@shoal/core';
 import { basicBlock } from './basic.ts';
 import { bottleneckBlock } from './bottleneck.ts';
+import { channelAttention } from './channel-attention.ts';
 import { fireBlock } from './fire.ts';
 import { downRefineBlock, fishBlock, fishGroup, upRefineBlock } from './fish.ts';
 import type { BlockContext, BlockResult } from './layers.ts';
@@ -168,6 +169,27 @@ export const blockCases: readonly CaseTable[] = [
       trained('three blocks, dilated, group sums', [[2, 4, 3, 8]], (context, x) =>
         fishGroup(x, { ...context, channels: 4, blocks: 3, dilation: 2, reduce: 'group-sum' }),
       ),
+    ],
+  },
+  {
+    name: 'channelAttention',
+    op: null,
+    cases: [
+      literal(
+        'the mean of what is above zero, squeezed and expanded',
+        [{ shape: [1, 1, 2, 1], data: [3, -5] }],
+        {
+          '3.weight': [[1, 1, 1, 1], 2],
+          '5.weight': [
+            [1, 1, 1, 2],
+            [1, -1],
+          ],
+          '5.bias': [[2], 1],
+        },
+        (context, x) => channelAttention(x, { ...context, channels: 2, squeeze: 1 }),
+        [1 / (1 + Math.exp(-1 - 3 * untrained)), 1 / (1 + Math.exp(-1 + 3 * untrained))],
+      ),
+      trained('H≠W, N≠C', [[2, 3, 4, 5]], (context, x) => channelAttention(x, { ...context, channels: 4, squeeze: 3 })),
     ],
   },
   {

@@ -85,7 +85,7 @@ test('a network of layers and blocks trains', async () => {
 test.each([
   [
     () => basicBlock(feature(4, 4, 2), untyped({ ...fresh(), channels: 2, strides: 2 })),
-    'residual/basic-block: unknown option strides. Known options: scope, train, channels, stride, shortcut.',
+    'residual/basic-block: unknown option strides. Known options: scope, train, dropout, channels, stride, shortcut.',
   ],
   [
     () => basicBlock(feature(4, 4, 2), untyped({ ...fresh(), channels: 4, shortcut: 'none' })),

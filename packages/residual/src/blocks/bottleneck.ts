@@ -1,7 +1,7 @@
 import { checkOptions, type Value } from '@shoal/core';
 import { add, relu } from '@shoal/math';
 import { projection, type ResidualBlockOptions } from './basic.ts';
-import { layers, type BlockResult } from './layers.ts';
+import { contextKeys, layers, type BlockResult } from './layers.ts';
 
 export interface BottleneckBlockOptions extends ResidualBlockOptions {
   /** Channels of the 3x3 convolution; default a quarter of the output channels. */
@@ -21,7 +21,7 @@ export interface BottleneckBlockOptions extends ResidualBlockOptions {
  * @returns [n, ceil(h / stride), ceil(w / stride), channels]; variables conv1, bn1, conv2, bn2, conv3, bn3 and downsample
  */
 export function bottleneckBlock(x: Value, options: BottleneckBlockOptions): BlockResult {
-  checkOptions('residual/bottleneck-block', options, ['scope', 'train', 'channels', 'stride', 'shortcut', 'width', 'groups', 'dilation']);
+  checkOptions('residual/bottleneck-block', options, [...contextKeys, 'channels', 'stride', 'shortcut', 'width', 'groups', 'dilation']);
   const { channels, stride = 1, width = Math.floor(channels / 4), groups = 1, dilation = 1 } = options;
   const net = layers(options);
   const first = relu(net.batchNorm('bn1', net.conv('conv1', x, { channels: width })));

@@ -1,6 +1,6 @@
 import { checkOptions, concat, type Value } from '@shoal/core';
 import { kaimingUniform, relu } from '@shoal/math';
-import { layers, type BlockContext, type BlockResult } from './layers.ts';
+import { contextKeys, layers, type BlockContext, type BlockResult } from './layers.ts';
 
 export interface FireBlockOptions extends BlockContext {
   /** Channels of the 1x1 convolution that all else reads. */
@@ -19,7 +19,7 @@ export interface FireBlockOptions extends BlockContext {
  * @returns [n,h,w, expand1x1 + expand3x3]; variables squeeze, expand1x1, expand3x3
  */
 export function fireBlock(x: Value, options: FireBlockOptions): BlockResult {
-  checkOptions('residual/fire-block', options, ['scope', 'train', 'squeeze', 'expand1x1', 'expand3x3']);
+  checkOptions('residual/fire-block', options, [...contextKeys, 'squeeze', 'expand1x1', 'expand3x3']);
   const net = layers(options);
   const shared = { bias: true, initialiser: kaimingUniform({ seed: options.scope.seed }) };
   const squeezed = relu(net.conv('squeeze', x, { ...shared, channels: options.squeeze }));

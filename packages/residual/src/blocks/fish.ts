@@ -3,7 +3,7 @@ import { add, relu } from '@shoal/math';
 import { maxPool2d } from '@shoal/pool';
 import { channelGroupSum } from '../channel-group-sum.ts';
 import { upsampleNearest } from '../upsample-nearest.ts';
-import { layers, type BlockContext, type BlockResult } from './layers.ts';
+import { contextKeys, layers, type BlockContext, type BlockResult } from './layers.ts';
 import { bottleneckBranch } from './pre-activation.ts';
 
 export interface FishBlockOptions extends BlockContext {
@@ -24,7 +24,7 @@ export interface FishBlockOptions extends BlockContext {
  * @returns [n,h,w,channels]; variables bn1, conv1, bn2, conv2, bn3, conv3 and shortcut
  */
 export function fishBlock(x: Value, options: FishBlockOptions): BlockResult {
-  checkOptions('residual/fish-block', options, ['scope', 'train', 'channels', 'dilation', 'reduce']);
+  checkOptions('residual/fish-block', options, [...contextKeys, 'channels', 'dilation', 'reduce']);
   const { channels, dilation = 1, reduce = 'convolution' } = options;
   const net = layers(options);
   const branch = bottleneckBranch(net, relu(net.batchNorm('bn1', x)), { channels, dilation });
@@ -41,7 +41,7 @@ export interface FishGroupOptions extends FishBlockOptions {
 
 /** {@link fishBlock} several times over, named `0`, `1` ... */
 export function fishGroup(x: Value, options: FishGroupOptions): BlockResult {
-  checkOptions('residual/fish-group', options, ['scope', 'train', 'channels', 'dilation', 'reduce', 'blocks']);
+  checkOptions('residual/fish-group', options, [...contextKeys, 'channels', 'dilation', 'reduce', 'blocks']);
   const { blocks = 1, ...block } = options;
   const net = layers(options);
   const output = Array.from({ length: blocks }, (_, i) => net.at(`${i}`)).reduce(
@@ -77,14 +77,14 @@ export interface UpRefineBlockOptions extends RefineBlockOptions {
  */
 export function upRefineBlock(trunk: Value, branch: Value, options: UpRefineBlockOptions): BlockResult {
   const op = 'residual/up-refine-block';
-  checkOptions(op, options, ['scope', 'train', 'channels', 'blocks', 'transferBlocks', 'dilation']);
+  checkOptions(op, options, [...contextKeys, 'channels', 'blocks', 'transferBlocks', 'dilation']);
   const [, h, w, c] = nhwc(op, trunk.shape);
   checkBranch(op, trunk, branch, [2 * h, 2 * w]);
   const { channels = c, blocks = 1, transferBlocks = 1, dilation = 1 } = options;
   const net = layers(options);
   const refined = net.use(fishGroup(trunk, { ...net.at('0'), channels, blocks, dilation, reduce: 'group-sum' }));
   const transferred = net.use(fishGroup(branch, { ...net.at('1'), channels: branch.shape[3]!, blocks: transferBlocks }));
-  return net.result(concat([upsampleNearest(refined, { scale: 2 }), transferred], -1));
+  return net.result(concat([net.tap('resized', upsampleNearest(refined, { scale: 2 })), transferred], -1));
 }
 
 /**
@@ -98,14 +98,14 @@ export function upRefineBlock(trunk: Value, branch: Value, options: UpRefineBloc
  */
 export function downRefineBlock(trunk: Value, branch: Value, options: RefineBlockOptions): BlockResult {
   const op = 'residual/down-refine-block';
-  checkOptions(op, options, ['scope', 'train', 'channels', 'blocks', 'transferBlocks']);
+  checkOptions(op, options, [...contextKeys, 'channels', 'blocks', 'transferBlocks']);
   const [, h, w, c] = nhwc(op, trunk.shape);
   checkBranch(op, trunk, branch, [Math.floor(h / 2), Math.floor(w / 2)]);
   const { channels = c, blocks = 1, transferBlocks = 1 } = options;
   const net = layers(options);
   const refined = net.use(fishGroup(trunk, { ...net.at('0'), channels, blocks }));
   const transferred = net.use(fishGroup(branch, { ...net.at('1'), channels: branch.shape[3]!, blocks: transferBlocks }));
-  return net.result(concat([maxPool2d(refined, { window: 2 }), transferred], -1));
+  return net.result(concat([net.tap('resized', maxPool2d(refined, { window: 2 })), transferred], -1));
 }
 
 function checkBranch(op: string, trunk: Value, branch: Value, [height, width]: readonly [number, number]): void {

@@ -1,6 +1,6 @@
-import { ShoalError, type Padding2dOption, type Size2dOption, type Value, type Variable } from '@shoal/core';
+import { expression as e, map, ShoalError, type Padding2dOption, type Size2dOption, type Value, type Variable } from '@shoal/core';
 import { conv2d } from '@shoal/conv';
-import { kaimingNormal, matmul, uniform, type Initialiser, type Update } from '@shoal/math';
+import { dropout, kaimingNormal, matmul, nameHash, uniform, type Initialiser, type Update } from '@shoal/math';
 import { batchNorm } from '../batch-norm.ts';
 import type { Scope } from './scope.ts';
 
@@ -10,6 +10,18 @@ export interface BlockContext {
   readonly scope: Scope;
   /** Whether batch norm normalises by the batch and moves its running statistics. */
   readonly train: boolean;
+  /** Whether dropout drops; default: while training. */
+  readonly dropout?: boolean | undefined;
+}
+
+/** The options that every block takes. */
+export const contextKeys = ['scope', 'train', 'dropout'] as const satisfies readonly (keyof BlockContext)[];
+
+/** A value with a name: the result of a layer, of a block, or a point on the way that somebody wants to look at. */
+export interface Tap {
+  /** In full, as variables are named: `layer1.0.conv1`, `layer1.0`, `maxpool`. */
+  readonly name: string;
+  readonly value: Value;
 }
 
 /** What every block returns. */
@@ -19,6 +31,8 @@ export interface BlockResult {
   readonly updates: readonly Update[];
   /** What to differentiate to, in the order it was made. */
   readonly parameters: readonly Variable[];
+  /** The named values, inner ones before outer ones, in the order they were made. A name can stand for one value only. */
+  readonly taps: readonly Tap[];
 }
 
 export interface ConvLayerOptions {
@@ -51,13 +65,16 @@ export interface ConvLayerOptions {
 export class Layers {
   readonly #scope: Scope;
   readonly #train: boolean;
+  readonly #dropout: boolean;
   readonly #names = new Set<string>();
   readonly #updates: Update[] = [];
   readonly #parameters: Variable[] = [];
+  readonly #taps: Tap[] = [];
 
-  constructor({ scope, train }: BlockContext) {
+  constructor({ scope, train, dropout: drop = train }: BlockContext) {
     this.#scope = scope;
     this.#train = train;
+    this.#dropout = drop;
   }
 
   /** A convolution: parameters `NAME.weight` [window, window, in / groups, channels] and, with a bias, `NAME.bias` [channels]. */
@@ -66,13 +83,8 @@ export class Layers {
     const scope = this.#claim(name);
     const initialiser = options.initialiser ?? kaimingNormal({ seed: scope.seed, fan: 'out' });
     const weight = this.#own(scope.parameter('weight', [window, window, x.shape.at(-1)! / groups, channels], initialiser));
-    return conv2d(x, weight, {
-      stride,
-      padding,
-      dilation,
-      groups,
-      bias: bias ? this.#own(scope.parameter('bias', [channels], 0)) : undefined,
-    });
+    const own = bias ? this.#own(scope.parameter('bias', [channels], 0)) : undefined;
+    return this.tap(name, conv2d(x, weight, { stride, padding, dilation, groups, bias: own }));
   }
 
   /** Batch norm: parameters `NAME.weight` and `NAME.bias`, buffers `NAME.running_mean` and `NAME.running_var`, each [c]. */
@@ -87,7 +99,7 @@ export class Layers {
     };
     const { output, updates } = batchNorm(x, state, { ...options, train: this.#train });
     this.#updates.push(...updates);
-    return output;
+    return this.tap(name, output);
   }
 
   /** A fully connected layer on [..., in]: parameters `NAME.weight` [in, units] and `NAME.bias` [units], uniform within 1 / sqrt(in). */
@@ -96,24 +108,45 @@ export class Layers {
     const inputs = x.shape.at(-1)!;
     const initialiser = uniform({ seed: scope.seed, bound: 1 / Math.sqrt(inputs) });
     const weight = this.#own(scope.parameter('weight', [inputs, options.units], initialiser));
-    return matmul(x, weight, { bias: this.#own(scope.parameter('bias', [options.units], initialiser)) });
+    return this.tap(name, matmul(x, weight, { bias: this.#own(scope.parameter('bias', [options.units], initialiser)) }));
+  }
+
+  /**
+   * Dropout ({@link dropout}), which draws anew at every step of the program: it counts them in a buffer `NAME.step`. The value itself
+   * where nothing is dropped.
+   */
+  dropout(name: string, x: Value, options: { readonly rate: number }): Value {
+    const scope = this.#claim(name);
+    if (!this.#dropout) return x;
+    const step = scope.counter('step');
+    this.#updates.push([step, map([step], (count) => e.add(count, 1))]);
+    return this.tap(name, dropout(x, { ...options, step, seed: scope.seed, stream: nameHash(`${scope.prefix}step`) }));
+  }
+
+  /** Gives a value a name by which results list it ({@link BlockResult.taps}), and returns it. */
+  tap(name: string, value: Value): Value {
+    this.#taps.push({ name: `${this.#scope.prefix}${name}`, value });
+    return value;
   }
 
   /** The context for a part of this network. */
   at(name: string): BlockContext {
-    return { scope: this.#claim(name), train: this.#train };
+    return { scope: this.#claim(name), train: this.#train, dropout: this.#dropout };
   }
 
   /** Takes over what a part owns and gives its output. */
-  use({ output, updates, parameters }: BlockResult): Value {
+  use({ output, updates, parameters, taps }: BlockResult): Value {
     this.#updates.push(...updates);
     this.#parameters.push(...parameters);
+    this.#taps.push(...taps);
     return output;
   }
 
-  /** Everything built so far, around the output. */
+  /** Everything built so far, around the output, which gets the name of this part. */
   result(output: Value): BlockResult {
-    return { output, updates: [...this.#updates], parameters: [...this.#parameters] };
+    const whole = this.#scope.prefix.slice(0, -1);
+    const taps = whole === '' ? this.#taps : [...this.#taps, { name: whole, value: output }];
+    return { output, updates: [...this.#updates], parameters: [...this.#parameters], taps: [...taps] };
   }
 
   /** Within one network a name is used once: two layers of equal shape would silently share their weights. */

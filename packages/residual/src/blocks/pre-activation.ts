@@ -1,7 +1,7 @@
 import { checkOptions, nhwc, type Value } from '@shoal/core';
 import { add, relu } from '@shoal/math';
 import type { ResidualBlockOptions } from './basic.ts';
-import { layers, type BlockResult, type Layers } from './layers.ts';
+import { contextKeys, layers, type BlockResult, type Layers } from './layers.ts';
 import { shortcutInput } from './shortcut.ts';
 
 export interface PreActivationBlockOptions extends ResidualBlockOptions {
@@ -19,7 +19,7 @@ export interface PreActivationBlockOptions extends ResidualBlockOptions {
  */
 export function preActivationBlock(x: Value, options: PreActivationBlockOptions): BlockResult {
   const op = 'residual/pre-activation-block';
-  checkOptions(op, options, ['scope', 'train', 'channels', 'stride', 'shortcut', 'branch']);
+  checkOptions(op, options, [...contextKeys, 'channels', 'stride', 'shortcut', 'branch']);
   const { channels, stride = 1, shortcut = 'strided', branch = 'basic' } = options;
   const net = layers(options);
   const activated = relu(net.batchNorm('bn1', x));

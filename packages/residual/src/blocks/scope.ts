@@ -1,4 +1,4 @@
-import { formatShape, sameShape, ShapeError, ShoalError, type Shape, type Variable } from '@shoal/core';
+import { formatShape, sameShape, ShapeError, ShoalError, variable, type Shape, type Variable } from '@shoal/core';
 import { parameter, type Initialiser } from '@shoal/math';
 
 interface Entry {
@@ -30,12 +30,17 @@ export class Scope {
 
   /** A variable that training moves. @throws ShapeError when the name is known with another shape */
   parameter(name: string, shape: Shape, initialiser: Initialiser | number): Variable {
-    return this.#variable(name, shape, initialiser, true);
+    return this.#variable(name, shape, true, (full) => parameter(full, shape, initialiser));
   }
 
   /** A variable that training does not move by gradients: running statistics. @throws ShapeError when the name is known with another shape */
   buffer(name: string, shape: Shape, initial: number): Variable {
-    return this.#variable(name, shape, initial, false);
+    return this.#variable(name, shape, false, (full) => parameter(full, shape, initial));
+  }
+
+  /** A buffer that counts steps: u32 of shape [], from 0. */
+  counter(name: string): Variable {
+    return this.#variable(name, [], false, (full) => variable(full, [], 0, 'u32'));
   }
 
   /** What training moves, in the order it was made. */
@@ -54,13 +59,13 @@ export class Scope {
     );
   }
 
-  #variable(name: string, shape: Shape, initialiser: Initialiser | number, trainable: boolean): Variable {
+  #variable(name: string, shape: Shape, trainable: boolean, make: (full: string) => Variable): Variable {
     const full = `${this.prefix}${name}`;
     const known = this.#entries.get(full);
     if (!known) {
-      const variable = parameter(full, shape, initialiser);
-      this.#entries.set(full, { variable, trainable });
-      return variable;
+      const made = make(full);
+      this.#entries.set(full, { variable: made, trainable });
+      return made;
     }
     const fact = `'${full}' is ${formatShape(known.variable.shape)} and was asked for as ${formatShape(shape)}`;
     if (!sameShape(known.variable.shape, shape)) throw new ShapeError({ op: 'scope', fact, next: 'Use another name, or another scope' });

@@ -1,0 +1,8 @@
+import { makeOracle } from '../conformance/oracle.ts';
+import { cifarNames, describeGoldens } from './goldens.ts';
+
+describeGoldens(
+  'reference',
+  cifarNames.filter((name) => name.startsWith('convpool')),
+  makeOracle,
+);
