@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { version } from './bench/environment.ts';
+import { measureMatrix } from './conform.ts';
 import { runCommandLine } from './program.ts';
 
 let folder: string;
@@ -161,6 +162,15 @@ test('conform counts what passes and what is skipped', { timeout: 120_000 }, asy
   expect(report.passed).toBeGreaterThan(500);
 });
 
+test('the matrix of backends has a schema, and names what it leaves out', async () => {
+  let log = '';
+  const matrix = await measureMatrix(['reference'], { out: () => undefined, log: (text) => (log += text), interactive: false });
+  await checked('support-1', JSON.stringify(matrix));
+  expect(matrix.backends).toEqual(['reference']);
+  expect(matrix.notMeasured.map(({ name }) => name)).toEqual(['tfjs-webgpu']);
+  expect(log).toContain('tfjs-webgpu is left out: this engine of TensorFlow.js runs in browsers only');
+});
+
 test('bench answers the question on the photograph', { timeout: 300_000 }, async () => {
   const [json, html] = [join(folder, 'bench.json'), join(folder, 'bench.html')];
   const { code, out, log } = await shoal('bench', '--repeat', '3', '--json', json, '--html', html);
@@ -186,6 +196,7 @@ test('bench answers the question on the photograph', { timeout: 300_000 }, async
   expect(out).toContain('published, not measured here');
   const report = await readFile(html, 'utf8');
   expect(report.match(/<svg/g)?.length).toBe(3);
+  expect(report).toMatch(/<dt>backend<\/dt><dd>wasm<\/dd>\s*<dt>threads<\/dt><dd>\d+<\/dd>\s*<dt>clock<\/dt><dd>[a-z. ]+<\/dd>/i);
   expect(report).not.toMatch(/(?:src|href)="(?!#|data:)/);
 });
 
