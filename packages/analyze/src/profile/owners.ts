@@ -4,13 +4,16 @@ import type { PhaseProgram } from './program.ts';
 
 /** What time is put down to: a layer of the network, or a part of a training step that is none. */
 export interface Section {
-  /** A layer's name; `loss`, `optimizer`, or `counters` for what belongs to no layer, such as the step that dropout counts. */
+  /** A layer's name; `loss` and `optimizer` in training; `rest` for what is none of these, such as counting the steps for dropout, and ending a run. */
   readonly name: string;
-  readonly kind: LayerKind | 'loss' | 'optimizer' | 'counters';
+  readonly kind: LayerKind | OtherKind;
   readonly stage: string;
   /** Of a layer's output. */
   readonly shape: Shape;
 }
+
+/** Parts of a program that are no layers of the network. */
+export type OtherKind = 'loss' | 'optimizer' | 'rest';
 
 export type Direction = 'forward' | 'backward' | 'update';
 
@@ -22,16 +25,18 @@ export interface Owner {
 export interface Ownership {
   /** All sections, layers first, in an order in which they can run. */
   readonly sections: readonly Section[];
+  /** Those that are layers of the network. */
+  readonly layers: ReadonlySet<Section>;
   /** The owner of each node of the program. Equal owners are the same object. */
   readonly nodes: ReadonlyMap<Node, Owner>;
   /**
    * Who has a part in a step, each once: whose kernel it is comes first. Where that is a map made of several, it is whose part runs first.
-   * What a device does beside the steps (`undefined`) is the counters'.
+   * What a device does beside the steps (`undefined`) ends a run: new values are copied into variables.
    */
   readonly of: (step: Step | undefined) => readonly [Owner, ...Owner[]];
 }
 
-const part = (name: 'loss' | 'optimizer' | 'counters'): Section => ({ name, kind: name, stage: 'training', shape: [] });
+const other = (kind: OtherKind): Section => ({ name: kind, kind, stage: kind === 'rest' ? 'rest' : 'training', shape: [] });
 
 /**
  * Finds for each node of a program, and for each step that is made of it, the layer it belongs to. The nodes of the forward pass are those
@@ -44,8 +49,8 @@ export function ownersOf(work: PhaseProgram): Ownership {
     section: { name, kind, stage, shape: output.shape },
     nodes,
   }));
-  const [lossSection, optimizer, counters] = [part('loss'), part('optimizer'), part('counters')];
-  const sections = [...layers.map(({ section }) => section), ...(loss ? [lossSection, optimizer] : []), counters];
+  const [lossSection, optimizer, rest] = [other('loss'), other('optimizer'), other('rest')];
+  const sections = [...layers.map(({ section }) => section), ...(loss ? [lossSection, optimizer] : []), rest];
   const interned = new Map<Section, Map<Direction, Owner>>(sections.map((section) => [section, new Map()]));
   const owner = (section: Section, direction: Direction): Owner => {
     const known = interned.get(section)!;
@@ -57,7 +62,7 @@ export function ownersOf(work: PhaseProgram): Ownership {
   for (const { section, nodes: own } of layers) for (const node of own) nodes.set(node, owner(section, 'forward'));
   const network = topological([graph.output, ...(loss ? graph.updates.map(([, value]) => value) : [])]);
   adopt(network, nodes);
-  for (const node of network) if (!nodes.has(node)) nodes.set(node, owner(counters, 'forward'));
+  for (const node of network) if (!nodes.has(node)) nodes.set(node, owner(rest, 'forward'));
   for (const node of topological(loss ? [loss] : [])) if (!nodes.has(node)) nodes.set(node, owner(lossSection, 'forward'));
   const sourcesOf = (node: Node): readonly Owner[] => (nodes.has(node) ? [nodes.get(node)!] : node.builtFor.flatMap(sourcesOf));
   for (const node of topological(work.gradients)) {
@@ -67,12 +72,12 @@ export function ownersOf(work: PhaseProgram): Ownership {
   for (const node of topological(rootsOf(program))) if (!nodes.has(node)) nodes.set(node, owner(optimizer, 'update'));
 
   const of = (step: Step | undefined): readonly [Owner, ...Owner[]] => {
-    if (!step) return [owner(loss ? optimizer : counters, 'update')];
+    if (!step) return [owner(loss ? optimizer : rest, 'update')];
     const [first, ...others] = new Set([step.node, ...step.fused].flatMap(sourcesOf));
     if (first) return [first, ...others];
     throw new ShoalError('GRAPH', { op: step.node.op.name, fact: 'a step leads back to no node of the program that was compiled' });
   };
-  return { sections, nodes, of };
+  return { sections, layers: new Set(layers.map(({ section }) => section)), nodes, of };
 }
 
 /** Gives nodes without an owner to whoever reads them first; those that nobody reads to whoever made what they read. */

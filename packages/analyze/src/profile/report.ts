@@ -84,6 +84,7 @@ export interface ProfileReport {
   readonly steps: readonly ProfiledStep[];
 }
 
+/** Median and quartiles beside the samples. */
 export function timing(samplesNs: readonly number[]): Timing {
   const sorted = samplesNs.toSorted((a, b) => a - b);
   const at = (quantile: number): number => quantileSorted(sorted, quantile) / 1e6;
@@ -126,7 +127,7 @@ export function report(work: PhaseProgram, { info }: Pick<Runtime, 'info'>, meas
     return { section, parts: directions.filter(({ steps, macs: count }) => steps > 0 || count > 0) };
   });
   const rows = parts
-    .filter(({ section, parts: own }) => own.length > 0 || section.stage !== 'training')
+    .filter(({ section, parts: own }) => own.length > 0 || ownership.layers.has(section))
     .map(({ section, parts: own }) => layerRow(section, own, runs.length, launches.map(({ owners }) => owners))); // prettier-ignore
   const total = sum(rows.map(({ medianMs }) => medianMs));
   const layers = rows.map((row) => ({ ...row, share: row.medianMs / total }));
