@@ -22,13 +22,13 @@ async function shoal(...argv: readonly string[]): Promise<{ code: number; out: s
 
 describe.each(['fwd', 'step'] as const)('%s', (phase) => {
   let [report, text, page] = [{} as Profiled, '', ''];
-  beforeAll(async () => {
+  test('runs, and says where the page is', { timeout: 120_000 }, async () => {
     const [json, html] = [join(folder, `${phase}.json`), join(folder, `${phase}.html`)];
     const argv = ['profile', 'resnet-mini', '--phase', phase, '--input', '64x32', '--batch', '2', '--repeat', '3', '--threads', '1'];
     const { code, out, log } = await shoal(...argv, '--json', json, '--html', html);
     expect([code, log]).toEqual([0, expect.stringContaining(`Page with a plot: ${html}`)]);
     [report, text, page] = [JSON.parse(await readFile(json, 'utf8')) as Profiled, out, await readFile(html, 'utf8')];
-  }, 120_000);
+  });
 
   test('machine output has a schema', async () => {
     const url = new URL('../../schemas/profile-1.schema.json', import.meta.url);

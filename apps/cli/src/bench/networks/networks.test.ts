@@ -80,9 +80,9 @@ test('each phase has its own variables, and all start from the same numbers', as
   }) as Runtime;
   const options = { models: ['all-cnn-c'], phases: ['fwd', 'step'], batch: 1, input: [16, 16], repeat: 3 } as const;
   const events = await lastValueFrom(measureNetworks(watched, options).pipe(toArray()));
-  const { scope, build } = networks['all-cnn-c']();
-  const { parameters } = build(input('image', [1, 16, 16, 3]));
-  expect(Object.keys(scope.state).length).toBe(parameters.length);
+  const network = networks['all-cnn-c']();
+  const { parameters } = network.build(input('image', [1, 16, 16, 3]));
+  expect(Object.keys(network.scope.state).length).toBe(parameters.length);
   expect(written.length).toBe(parameters.length);
   parameters.forEach((parameter, i) => expect(written[i]).toEqual([...parameter.initial()]));
   expect(events.filter(({ kind }) => kind === 'sample').map((event) => (event.kind === 'sample' ? event.name : ''))).toEqual([
