@@ -1,0 +1,10 @@
+import { onnxEngine, type OnnxRuntime } from './onnxruntime.ts';
+import { importPeer, peerVersion } from './third-party.ts';
+import type { OpenEngine } from './engine.ts';
+
+export const open: OpenEngine = async ({ threads }) => {
+  const ort = await importPeer<OnnxRuntime>('onnxruntime-web/wasm');
+  ort.env.wasm.numThreads = threads;
+  const info = { version: peerVersion('onnxruntime-web'), threads, clock: 'performance.now', flags: { provider: 'wasm' } };
+  return onnxEngine(ort, info, { executionProviders: ['wasm'] });
+};

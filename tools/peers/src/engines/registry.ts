@@ -1,0 +1,56 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { peerFlags, thirdParty } from './third-party.ts';
+
+/** How an engine's process is started, and what is said of it. */
+export interface EngineEntry {
+  readonly name: string;
+  /** `shoal`: what is measured; `peer`: what it is compared with; `floor`: what nobody can beat. */
+  readonly kind: 'shoal' | 'peer' | 'floor';
+  readonly title: string;
+  /** Whether it needs the packages of `third-party`. */
+  readonly installed: boolean;
+  readonly command: (threads: number) => readonly string[];
+}
+
+const source = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+
+const node =
+  (module: string, flags: readonly string[] = []): EngineEntry['command'] =>
+  (threads) => [process.execPath, ...flags, ...conditions(), source('host.ts'), source(module), String(threads)];
+
+/** Packages are read as the coordinator reads them: from their sources in tests, built otherwise. */
+const conditions = (): readonly string[] => process.execArgv.filter((flag) => flag.startsWith('--conditions'));
+
+/** The system's: Debian's torch is not seen by other Pythons. */
+const python = (): string => ['/usr/bin/python3'].find((path) => existsSync(path)) ?? 'python3';
+
+export const engines: readonly EngineEntry[] = [
+  { name: 'shoal', kind: 'shoal', title: 'Shoal, Node, default flags', installed: false, command: node('shoal-node.ts') },
+  {
+    name: 'shoal-wide',
+    kind: 'shoal',
+    title: 'Shoal, Node with --experimental-wasm-revectorize',
+    installed: false,
+    command: node('shoal-node.ts', ['--experimental-wasm-revectorize']),
+  },
+  { name: 'shoal-strict', kind: 'shoal', title: 'Shoal, Node, precision strict', installed: false, command: node('shoal-strict.ts') },
+  { name: 'shoal-chromium', kind: 'shoal', title: 'Shoal, a page in Chromium', installed: false, command: node('shoal-chromium.ts') },
+  { name: 'tfjs-wasm', kind: 'peer', title: 'TensorFlow.js, WebAssembly', installed: true, command: node('tfjs-wasm.ts', peerFlags) },
+  { name: 'tfjs-cpu', kind: 'peer', title: 'TensorFlow.js, plain JavaScript', installed: true, command: node('tfjs-cpu.ts', peerFlags) },
+  { name: 'ort-web', kind: 'peer', title: 'ONNX Runtime Web, WebAssembly, in Node', installed: true, command: node('onnxruntime-web.ts', peerFlags) },
+  { name: 'ort-node', kind: 'peer', title: 'ONNX Runtime, native', installed: true, command: node('onnxruntime-node.ts', peerFlags) },
+  { name: 'jax-js', kind: 'peer', title: 'jax-js, WebAssembly', installed: true, command: node('jax-js.ts', peerFlags) },
+  { name: 'pytorch', kind: 'peer', title: 'PyTorch, native', installed: false, command: (threads) => [python(), source('pytorch.py'), String(threads)] },
+  { name: 'copy', kind: 'floor', title: 'copying as many bytes', installed: false, command: node('copy.ts') },
+];
+
+/** Peers that cannot take part, each with the reason. */
+export const notMeasured: readonly { readonly name: string; readonly reason: string }[] = [
+  { name: 'litert', reason: 'LiteRT.js (@litertjs/core) runs .tflite files in a browser; there is none of this work, and no converter from JavaScript' },
+];
+
+export const engineNames = engines.map(({ name }) => name);
+
+/** Whether the packages of `third-party` are there. */
+export const peersInstalled = (): boolean => existsSync(`${thirdParty}node_modules/.modules.yaml`);
