@@ -26,7 +26,7 @@ export interface Plan {
 }
 
 /** Engines compile hot code after some calls, on other threads: nothing before that counts. */
-const warmUp = { milliseconds: 200, runs: 2 };
+const warmUp = { milliseconds: 200, runs: 1 };
 /** A sample of less would measure the clock. */
 const leastSampleNs = 4e6;
 const mostRuns = 2000;
@@ -35,6 +35,8 @@ const longRunNs = 100e6;
 /** Engines that take longer give a few samples only. */
 const slowRunNs = 2e9;
 const slowSamples = 3;
+/** Seconds after which a preparation is worth a line of progress. */
+const slowPreparation = 5;
 /** Thread pools spin for a while before they sleep: their neighbour's sample must not begin on their time. */
 const settleMs = { one: 1, many: 20 };
 
@@ -135,12 +137,15 @@ async function measureWork(work: Work, team: Team, { repeat, log }: Plan, path: 
       reasons.set(entry.name, reason);
       continue;
     }
+    const start = performance.now();
     try {
       ready.push(await makeReady(entry, await team.engine(entry), { work, order, expected, repeat, path: `${path}.results` }));
     } catch (error) {
       reasons.set(entry.name, messageOf(error));
       if (!(error instanceof EngineError && error.unsupported)) log(`  ${entry.name}: ${messageOf(error)}`);
     }
+    const seconds = (performance.now() - start) / 1000;
+    if (seconds > slowPreparation) log(`  ${entry.name} took ${seconds.toFixed(0)} s to get ready`);
   }
   const settle = team.threads > 1 ? settleMs.many : settleMs.one;
   for (let round = 0; round < repeat; round++) {
@@ -227,6 +232,7 @@ function measurementOf({ entry, note, agreement, runs, samples }: Ready, { amoun
     q1Ns: q1,
     q3Ns: q3,
     p95Ns: p95,
+    bestNs: Math.min(...samplesNs),
     ...(amount.flop > 0 ? { gflops: amount.flop / median } : {}),
   };
 }

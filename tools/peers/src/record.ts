@@ -66,6 +66,8 @@ export interface Measured {
   readonly q1Ns: number;
   readonly q3Ns: number;
   readonly p95Ns: number;
+  /** The least of all samples: what other work on the machine inflates last. */
+  readonly bestNs: number;
   readonly deviceMedianNs?: number;
   /** By the median; absent where the work is moving data. */
   readonly gflops?: number;

@@ -31,8 +31,9 @@ export const textReport = (record: PeersRecord): string => report(record, asText
 export const markdownReport = (record: PeersRecord): string => report(record, asMarkdown);
 
 function report(record: PeersRecord, print: Printer): string {
-  const sections = [...Map.groupBy(record.rows, ({ group, phase, threads }) => `${group}, ${phase}, ${threads} thread${threads > 1 ? 's' : ''}`)];
-  const grids = sections.flatMap(([title, rows]) => [timeGrid(title, rows), ...shoalsOf(rows).map((shoal) => ratioGrid(title, shoal, rows))]);
+  const titleOf = ({ group, phase, threads }: Row): string => `${group}, ${phase}, ${threads} thread${threads > 1 ? 's' : ''}`;
+  const sections = [...new Set(record.rows.map(titleOf))].map((title) => ({ title, rows: record.rows.filter((row) => titleOf(row) === title) }));
+  const grids = sections.flatMap(({ title, rows }) => [timeGrid(title, rows), ...shoalsOf(rows).map((shoal) => ratioGrid(title, shoal, rows))]);
   return [...grids.map(print), reasons(record), setup(record)].filter((part) => part !== '').join('\n\n') + '\n';
 }
 
@@ -52,10 +53,10 @@ function timeGrid(title: string, rows: readonly Row[]): Grid {
   const engines = enginesOf(rows);
   const cell = (row: Row, engine: string): string => {
     const found = measuredIn(row, engine);
-    return found ? `${milliseconds(found.medianNs)} (${milliseconds(found.q1Ns)}-${milliseconds(found.q3Ns)})` : '-';
+    return found ? `${milliseconds(found.medianNs)} (${milliseconds(found.q1Ns)}-${milliseconds(found.q3Ns)}), ${milliseconds(found.bestNs)}` : '-';
   };
   return {
-    title: `Milliseconds a run, median (quartiles): ${title}`,
+    title: `Milliseconds a run, median (quartiles), best: ${title}`,
     head: ['work', ...engines],
     rows: rows.map((row) => [row.work, ...engines.map((engine) => cell(row, engine))]),
   };

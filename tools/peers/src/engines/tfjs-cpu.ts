@@ -5,7 +5,7 @@ import type { OpenEngine } from './engine.ts';
 
 /** Plain JavaScript on the calling thread, whatever the threads. */
 export const open: OpenEngine = async () => {
-  const tf = await importPeer<Tfjs>('@tensorflow/tfjs-core');
+  const tf = await importPeer<Tfjs>('@tensorflow/tfjs');
   await importPeer('@tensorflow/tfjs-backend-cpu');
   await tf.setBackend('cpu');
   await tf.ready();

@@ -5,7 +5,7 @@ import { importPeer, peerVersion, resolvePeer } from './third-party.ts';
 import type { OpenEngine } from './engine.ts';
 
 export const open: OpenEngine = async ({ threads }) => {
-  const tf = await importPeer<Tfjs>('@tensorflow/tfjs-core');
+  const tf = await importPeer<Tfjs>('@tensorflow/tfjs');
   const { setThreadsCount, setWasmPaths } = await importPeer<TfjsWasm>('@tensorflow/tfjs-backend-wasm');
   setWasmPaths(join(dirname(resolvePeer('@tensorflow/tfjs-backend-wasm')), sep));
   setThreadsCount(threads);
