@@ -1,6 +1,6 @@
 import onnxProto from 'onnx-proto';
 import { Unsupported } from '../engines/engine.ts';
-import { tensorOf, type PortableNode, type PortableTensor, type PortableWindow, type PortableWork } from './graph.ts';
+import { tensorOf, type PortableGraph, type PortableNode, type PortableTensor, type PortableWindow, type PortableWork } from './graph.ts';
 import { imageShapeNchw, imageToNchw, permute, permutedShape, toOihw } from './layout.ts';
 
 const { onnx } = onnxProto;
@@ -27,7 +27,7 @@ export function toOnnx({ graph, data }: PortableWork): Uint8Array {
     const tensor = tensorOf(graph, name);
     const values = data.get(name)! as Float32Array;
     if (roles.get(name) === 'conv2d 1') builder.initializer(name, permutedShape(tensor.shape, toOihw), permute(values, tensor.shape, toOihw));
-    else if (isVector(tensor) && besideImage(graph.nodes, name)) builder.initializer(name, [tensor.shape[0]!, 1, 1], values);
+    else if (isVector(tensor) && besideImage(graph, name)) builder.initializer(name, [tensor.shape[0]!, 1, 1], values);
     else builder.initializer(name, imageShapeNchw(tensor.shape), imageToNchw(values, tensor.shape));
   }
   const shapeOf = (name: string): readonly number[] => tensorOf(graph, name).shape;
@@ -39,8 +39,10 @@ export function toOnnx({ graph, data }: PortableWork): Uint8Array {
 const isVector = ({ shape }: PortableTensor): boolean => shape.length === 1;
 
 /** Per-channel vectors of elementwise nodes broadcast against [n, c, h, w]; the vectors of convolution and normalisation stay as they are. */
-const besideImage = (nodes: readonly PortableNode[], name: string): boolean =>
-  nodes.some(({ kernel, inputs }) => ['add', 'sub', 'mul', 'div', 'max', 'min'].includes(kernel.op) && inputs.includes(name));
+const besideImage = (graph: PortableGraph, name: string): boolean =>
+  graph.nodes.some(
+    ({ kernel, inputs, output }) => kernel.op in binaryOps && inputs.includes(name) && tensorOf(graph, output).shape.length === 4,
+  );
 
 const unaryOps = { relu: 'Relu', sigmoid: 'Sigmoid', neg: 'Neg', abs: 'Abs', exp: 'Exp', log: 'Log', sqrt: 'Sqrt', tanh: 'Tanh' } as const;
 const binaryOps = { add: 'Add', sub: 'Sub', mul: 'Mul', div: 'Div', max: 'Max', min: 'Min' } as const;
