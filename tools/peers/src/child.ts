@@ -58,7 +58,12 @@ export class EngineProcess {
 }
 
 /** Messages of native libraries run over many lines. */
-const firstLine = (message: string): string => message.split('\n').find((line) => line.trim() !== '')?.trim().slice(0, 300) ?? message;
+const firstLine = (message: string): string =>
+  message
+    .split('\n')
+    .find((line) => line.trim() !== '')
+    ?.trim()
+    .slice(0, 300) ?? message;
 
 /** Reads the lines of file descriptor 3; one is waited for at a time. */
 class ReplyLines {

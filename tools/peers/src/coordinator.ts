@@ -11,7 +11,16 @@ import { shoalVersion } from './engines/shoal-node.ts';
 import { expectedResults, type Expected } from './oracle.ts';
 import { readArrays, writeWork } from './portable/file.ts';
 import { portableWork } from './portable/work.ts';
-import { isMeasured, type EngineRecord, type Environment, type Measured, type Measurement, type PeersRecord, type RatioRecord, type Row } from './record.ts';
+import {
+  isMeasured,
+  type EngineRecord,
+  type Environment,
+  type Measured,
+  type Measurement,
+  type PeersRecord,
+  type RatioRecord,
+  type Row,
+} from './record.ts';
 import { ratioOf, summarize } from './statistics.ts';
 import type { Phase, Subject, Work } from './works/index.ts';
 
@@ -62,9 +71,17 @@ export async function measure(plan: Plan): Promise<PeersRecord> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-  const absent = plan.threads.flatMap((threads) => notMeasured.map((each) => ({ ...each, title: each.name, kind: 'peer' as const, threads })));
+  const absent = plan.threads.flatMap((threads) =>
+    notMeasured.map((each) => ({ ...each, title: each.name, kind: 'peer' as const, threads })),
+  );
   const { repeat, threads, phases } = plan;
-  return { schema: 'shoal.peers/1', env: environment(before), options: { repeat, threads, phases }, engines: [...engines, ...absent], rows };
+  return {
+    schema: 'shoal.peers/1',
+    env: environment(before),
+    options: { repeat, threads, phases },
+    engines: [...engines, ...absent],
+    rows,
+  };
 }
 
 /** The engines' processes, started when they are first needed and again after they have ended. */
@@ -163,13 +180,28 @@ async function measureWork(work: Work, team: Team, { repeat, log }: Plan, path: 
       }
     }
   }
-  for (const { engine } of ready) if (engine.alive) await engine.call({ call: 'release' }).catch((error: unknown) => log(`  ${messageOf(error)}`));
+  for (const { engine } of ready)
+    if (engine.alive) await engine.call({ call: 'release' }).catch((error: unknown) => log(`  ${messageOf(error)}`));
   const measurements = team.entries.map(({ name }): Measurement => {
     const reason = reasons.get(name);
-    return reason === undefined ? measurementOf(ready.find(({ entry }) => entry.name === name)!, work) : { engine: name, reason };
+    return reason === undefined
+      ? measurementOf(
+          ready.find(({ entry }) => entry.name === name)!,
+          work,
+        )
+      : { engine: name, reason };
   });
   const { id, group, phase, amount } = work;
-  return { work: id, group, phase, threads: team.threads, ...amount, expected: expected.by, measurements, ratios: ratiosOf(measurements, team.entries) };
+  return {
+    work: id,
+    group,
+    phase,
+    threads: team.threads,
+    ...amount,
+    expected: expected.by,
+    measurements,
+    ratios: ratiosOf(measurements, team.entries),
+  };
 }
 
 async function orderOf(work: Work, subject: Subject, path: string): Promise<WorkOrder> {
@@ -198,7 +230,10 @@ async function makeReady(entry: EngineEntry, engine: EngineProcess, { work, orde
     const agreement = lengths ? compare(await readArrays(path, lengths), expected.results, work.tolerance) : undefined;
     if (agreement && !agreement.agrees) {
       const [largest, typical] = [agreement.largest, agreement.typical].map((value) => value.toExponential(1));
-      throw new EngineError(`disagrees with the ${expected.by}: largest difference ${largest}, typical ${typical} of the results' size`, false);
+      throw new EngineError(
+        `disagrees with the ${expected.by}: largest difference ${largest}, typical ${typical} of the results' size`,
+        false,
+      );
     }
     const { nanoseconds } = await engine.call({ call: 'warm', ...warmUp });
     return {
@@ -268,7 +303,8 @@ function environment(before: number): Environment {
 
 /** The commit measured, with `+` where files differ from it; empty outside a repository. */
 function commit(): string {
-  const git = (...args: readonly string[]): string => execFileSync('git', [...args], { cwd: import.meta.dirname, encoding: 'utf8', stdio: 'pipe' }).trim();
+  const git = (...args: readonly string[]): string =>
+    execFileSync('git', [...args], { cwd: import.meta.dirname, encoding: 'utf8', stdio: 'pipe' }).trim();
   try {
     return `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain', '--untracked-files=no') ? '+' : ''}`;
   } catch {

@@ -31,15 +31,22 @@ const known =
       return found;
     });
 
-const wholeNumber = (least: number) => (text: string): number => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < least) throw new InvalidArgumentError(`It is not a whole number of at least ${least}.`);
-  return value;
-};
+const wholeNumber =
+  (least: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < least) throw new InvalidArgumentError(`It is not a whole number of at least ${least}.`);
+    return value;
+  };
 
 const program = new Command('bench:peers')
-  .description('The same work, with the same numbers, in Shoal and in other engines: results checked, samples interleaved, times as ratios.')
-  .option('--layers <glob>', "layers to measure, by name: '*3x3*'; 'none' for none. Without --layers and --networks: all layers and networks")
+  .description(
+    'The same work, with the same numbers, in Shoal and in other engines: results checked, samples interleaved, times as ratios.',
+  )
+  .option(
+    '--layers <glob>',
+    "layers to measure, by name: '*3x3*'; 'none' for none. Without --layers and --networks: all layers and networks",
+  )
   .option('--networks <list>', 'networks to measure, for inference and training, by name', words)
   .option('--peers <list>', `engines that take part, Shoal's among them: ${engineNames.join(', ')}`, known(engineNames), engineNames)
   .option('--phase <list>', `${phases.join(', ')}: forward, backward, a training step`, known(phases), phases)

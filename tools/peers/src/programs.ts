@@ -1,4 +1,14 @@
-import { gradients, input, interfaceOf, rewriteProgram, topological, type Executable, type Program, type Runtime, type Value } from '@shoal/core';
+import {
+  gradients,
+  input,
+  interfaceOf,
+  rewriteProgram,
+  topological,
+  type Executable,
+  type Program,
+  type Runtime,
+  type Value,
+} from '@shoal/core';
 import { sgd, softmaxCrossEntropy } from '@shoal/math';
 import type { Backward, Feeds, Step, Subject } from './works/index.ts';
 
@@ -7,7 +17,7 @@ export interface Compiled {
   readonly executable: Executable;
   readonly feeds: Feeds;
   /** What engines are compared by: the output, or the gradients, or the losses of three steps and what the first one added to the parameters. */
-  results(): Promise<readonly Float32Array[]>;
+  readonly results: () => Promise<readonly Float32Array[]>;
 }
 
 /** How many steps the losses are compared of: the second shows the gradients, the third the momentum. */
@@ -29,7 +39,10 @@ export async function compileSubject(runtime: Runtime, subject: Subject): Promis
 }
 
 /** Backward by itself: what it wants of the forward pass is computed once and fed, so that no forward op is timed. */
-async function backwardProgram(runtime: Runtime, { y, wrt, feeds, dy }: Backward): Promise<{ readonly program: Program; readonly feeds: Feeds }> {
+async function backwardProgram(
+  runtime: Runtime,
+  { y, wrt, feeds, dy }: Backward,
+): Promise<{ readonly program: Program; readonly feeds: Feeds }> {
   const found = gradients(y, wrt, { seed: input('dy', y.shape) });
   const outputs = Object.fromEntries(found.map((gradient, i) => [`gradient${i}`, gradient]));
   const forward = topological([y]);
@@ -53,11 +66,15 @@ async function computed(runtime: Runtime, outputs: Readonly<Record<string, Value
   return found;
 }
 
-async function compileStep(runtime: Runtime, { logits, labels, parameters, updates, feeds, learningRate, momentum }: Step): Promise<Compiled> {
+async function compileStep(
+  runtime: Runtime,
+  { logits, labels, parameters, updates, feeds, learningRate, momentum }: Step,
+): Promise<Compiled> {
   const loss = softmaxCrossEntropy(logits, labels);
   const optimizer = sgd({ parameters, gradients: gradients(loss, parameters), learningRate, momentum });
   const executable = await runtime.compile({ outputs: { loss }, updates: [...optimizer.updates, ...updates] });
-  const read = async (): Promise<Float32Array> => joined(await Promise.all(parameters.map(async (each) => Float32Array.from(await runtime.read(each)))));
+  const read = async (): Promise<Float32Array> =>
+    joined(await Promise.all(parameters.map(async (each) => Float32Array.from(await runtime.read(each)))));
   return {
     executable,
     feeds,

@@ -3,7 +3,7 @@ import type { EngineInfo } from './engines/engine.ts';
 import type { Ratio } from './statistics.ts';
 import type { Phase } from './works/index.ts';
 
-/** `shoal.peers/1`: what `--json` writes; `schema/peers.schema.json` says the same. */
+/** `shoal.peers/1`: what `--json` writes; `schemas/peers-1.schema.json` says the same. */
 export interface PeersRecord {
   readonly schema: 'shoal.peers/1';
   readonly env: Environment;

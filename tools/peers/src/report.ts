@@ -32,8 +32,14 @@ export const markdownReport = (record: PeersRecord): string => report(record, as
 
 function report(record: PeersRecord, print: Printer): string {
   const titleOf = ({ group, phase, threads }: Row): string => `${group}, ${phase}, ${threads} thread${threads > 1 ? 's' : ''}`;
-  const sections = [...new Set(record.rows.map(titleOf))].map((title) => ({ title, rows: record.rows.filter((row) => titleOf(row) === title) }));
-  const grids = sections.flatMap(({ title, rows }) => [timeGrid(title, rows), ...shoalsOf(rows).map((shoal) => ratioGrid(title, shoal, rows))]);
+  const sections = [...new Set(record.rows.map(titleOf))].map((title) => ({
+    title,
+    rows: record.rows.filter((row) => titleOf(row) === title),
+  }));
+  const grids = sections.flatMap(({ title, rows }) => [
+    timeGrid(title, rows),
+    ...shoalsOf(rows).map((shoal) => ratioGrid(title, shoal, rows)),
+  ]);
   return [...grids.map(print), reasons(record), setup(record)].filter((part) => part !== '').join('\n\n') + '\n';
 }
 
@@ -44,7 +50,11 @@ const measuredIn = ({ measurements }: Row, engine: string): Measured | undefined
 
 /** Engines in their order, those left out that measured nothing here. */
 const enginesOf = (rows: readonly Row[]): readonly string[] => [
-  ...new Set(rows.flatMap(({ measurements }) => measurements.map(({ engine }) => engine)).filter((engine) => rows.some((row) => measuredIn(row, engine)))),
+  ...new Set(
+    rows
+      .flatMap(({ measurements }) => measurements.map(({ engine }) => engine))
+      .filter((engine) => rows.some((row) => measuredIn(row, engine))),
+  ),
 ];
 
 const shoalsOf = (rows: readonly Row[]): readonly string[] => [...new Set(rows.flatMap(({ ratios }) => ratios.map(({ shoal }) => shoal)))];
@@ -53,7 +63,9 @@ function timeGrid(title: string, rows: readonly Row[]): Grid {
   const engines = enginesOf(rows);
   const cell = (row: Row, engine: string): string => {
     const found = measuredIn(row, engine);
-    return found ? `${milliseconds(found.medianNs)} (${milliseconds(found.q1Ns)}-${milliseconds(found.q3Ns)}), ${milliseconds(found.bestNs)}` : '-';
+    return found
+      ? `${milliseconds(found.medianNs)} (${milliseconds(found.q1Ns)}-${milliseconds(found.q3Ns)}), ${milliseconds(found.bestNs)}`
+      : '-';
   };
   return {
     title: `Milliseconds a run, median (quartiles), best: ${title}`,
@@ -80,7 +92,10 @@ function ratioGrid(title: string, shoal: string, rows: readonly Row[]): Grid {
   return {
     title: `Time of ${shoal} / time of the peer, around the call [95 % interval] / with operands in place: ${title}`,
     head: ['work', ...peers],
-    rows: [...rows.map((row) => [row.work, ...peers.map((peer) => cell(row, peer))]), ...(rows.length > 1 ? [['geometric mean', ...means]] : [])],
+    rows: [
+      ...rows.map((row) => [row.work, ...peers.map((peer) => cell(row, peer))]),
+      ...(rows.length > 1 ? [['geometric mean', ...means]] : []),
+    ],
   };
 }
 
@@ -94,7 +109,8 @@ function reasons({ rows, engines }: PeersRecord): string {
       counted.set(key, (counted.get(key) ?? 0) + 1);
     }
   }
-  for (const { name, info, reason } of engines) if (!info && reason !== undefined && !counted.has(`${name}: ${reason}`)) counted.set(`${name}: ${reason}`, rows.length);
+  for (const { name, info, reason } of engines)
+    if (!info && reason !== undefined && !counted.has(`${name}: ${reason}`)) counted.set(`${name}: ${reason}`, rows.length);
   if (counted.size === 0) return '';
   return ['Not measured:', ...[...counted].map(([reason, count]) => `- ${reason} (${count} of ${rows.length})`)].join('\n');
 }
@@ -103,7 +119,9 @@ function setup({ env, engines, options }: PeersRecord): string {
   const described = engines.flatMap(({ name, title, threads, info }) => {
     if (!info) return [];
     const flags = Object.entries(info.flags).map(([flag, value]) => `${flag} ${value}`);
-    return [`- ${name}: ${title}, ${info.version}, ${info.threads} of ${threads} asked thread${threads > 1 ? 's' : ''}${flags.length > 0 ? `; ${flags.join(', ')}` : ''}`];
+    return [
+      `- ${name}: ${title}, ${info.version}, ${info.threads} of ${threads} asked thread${threads > 1 ? 's' : ''}${flags.length > 0 ? `; ${flags.join(', ')}` : ''}`,
+    ];
   });
   return [
     `${env.cpu}, ${env.cores} cores, ${env.platform}, Node ${env.node} (V8 ${env.v8}), Shoal ${env.shoal} at ${env.commit || 'no commit'}, ${env.date.slice(0, 10)}; ` +

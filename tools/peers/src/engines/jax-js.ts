@@ -60,7 +60,11 @@ export const open: OpenEngine = async () => {
       if (file === undefined) throw new Unsupported(reason ?? 'no portable form');
       const work = await readWork(file);
       const weights = new Set(work.graph.nodes.flatMap(({ kernel, inputs }) => (kernel.op === 'conv2d' ? [inputs[1]!] : [])));
-      const arrays = new Map([...work.data].flatMap(([name, values]) => (values instanceof Float32Array ? [[name, load(jax, work.graph, weights, name, values)] as const] : [])));
+      const arrays = new Map(
+        [...work.data].flatMap(([name, values]) =>
+          values instanceof Float32Array ? [[name, load(jax, work.graph, weights, name, values)] as const] : [],
+        ),
+      );
       return work.task.phase === 'fwd' ? forward(jax, work, arrays) : backward(jax, work, weights, arrays);
     },
     close: () => Promise.resolve(),
@@ -103,7 +107,9 @@ async function backward(jax: JaxJs, { graph, task }: PortableWork, weights: Read
     y.dispose();
     return pull;
   };
-  const { run, note } = await faster({ plain: pullback(plain), jit: pullback(jax.jit(plain)) }, async (pull) => pull(dy.ref)[0]!.blockUntilReady());
+  const { run, note } = await faster({ plain: pullback(plain), jit: pullback(jax.jit(plain)) }, async (pull) =>
+    pull(dy.ref)[0]!.blockUntilReady(),
+  );
   const { shape } = tensorOf(graph, name);
   return {
     note,
@@ -168,7 +174,8 @@ function apply(jax: JaxJs, graph: PortableGraph, { kernel, output }: PortableNod
   const [a, b, c] = inputs as [JaxArray, JaxArray, JaxArray];
   const { numpy: np } = jax;
   const shape = imageShapeNchw(tensorOf(graph, output).shape);
-  const perChannel = (vector: JaxArray): JaxArray => (vector.shape.length === 1 && shape.length === 4 ? vector.reshape([-1, 1, 1]) : vector);
+  const perChannel = (vector: JaxArray): JaxArray =>
+    vector.shape.length === 1 && shape.length === 4 ? vector.reshape([-1, 1, 1]) : vector;
   switch (kernel.op) {
     case 'conv2d': {
       const { stride, dilation, groups } = kernel;

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { chromium, type Page } from 'playwright';
-import { createServer } from 'vite';
+import { createServer, defaultClientConditions } from 'vite';
 import { chromiumFlags, findChromium } from '../../../chromium.ts';
 import { Unsupported, type OpenEngine } from './engine.ts';
 import type { PageEngine } from './page.ts';
@@ -11,6 +11,9 @@ declare const pageEngine: PageEngine;
 const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 const folder = fileURLToPath(new URL('.', import.meta.url));
 
+/** Packages are read as this process reads them: from their sources in tests, built otherwise. */
+const conditions = process.execArgv.flatMap((flag) => (flag.startsWith('--conditions=') ? [flag.slice('--conditions='.length)] : []));
+
 /** Shoal in a cross-origin isolated page of headless Chromium: the samples are taken in the page. */
 export const open: OpenEngine = async ({ threads }) => {
   const executablePath = findChromium();
@@ -20,6 +23,7 @@ export const open: OpenEngine = async ({ threads }) => {
     configFile: false,
     logLevel: 'error',
     cacheDir: fileURLToPath(new URL('../../node_modules/.vite', import.meta.url)),
+    resolve: { conditions: [...conditions, ...defaultClientConditions] },
     server: { headers: isolation, fs: { strict: false }, hmr: false, ws: false, watch: null },
     optimizeDeps: { noDiscovery: true },
   });
@@ -29,9 +33,11 @@ export const open: OpenEngine = async ({ threads }) => {
   const failures: string[] = [];
   page.on('pageerror', (error) => failures.push(error.message));
   await page.goto(`${server.resolvedUrls!.local[0]}page.html`);
-  await page.waitForFunction(() => 'pageEngine' in globalThis).catch((error: unknown) => {
-    throw new Error(failures.join('; ') || String(error));
-  });
+  await page
+    .waitForFunction(() => 'pageEngine' in globalThis)
+    .catch((error: unknown) => {
+      throw new Error(failures.join('; ') || String(error));
+    });
   const info = await page.evaluate(([count, version]) => pageEngine.open(count, version), [threads, shoalVersion()] as const);
   return {
     info: { ...info, flags: { ...info.flags, chromium: browser.version() } },

@@ -21,7 +21,15 @@ export interface Tfjs {
   variable(initial: Tensor): Tensor;
   oneHot(indices: Tensor, depth: number): Tensor;
   conv2d(x: Tensor, filter: Tensor, strides: Pair, pad: ExplicitPadding, format: 'NHWC', dilations: Pair, rounding: Rounding): Tensor;
-  depthwiseConv2d(x: Tensor, filter: Tensor, strides: Pair, pad: ExplicitPadding, format: 'NHWC', dilations: Pair, rounding: Rounding): Tensor;
+  depthwiseConv2d(
+    x: Tensor,
+    filter: Tensor,
+    strides: Pair,
+    pad: ExplicitPadding,
+    format: 'NHWC',
+    dilations: Pair,
+    rounding: Rounding,
+  ): Tensor;
   maxPool(x: Tensor, window: Pair, strides: Pair, pad: ExplicitPadding, rounding: Rounding): Tensor;
   avgPool(x: Tensor, window: Pair, strides: Pair, pad: ExplicitPadding, rounding: Rounding): Tensor;
   batchNorm(x: Tensor, mean: Tensor, variance: Tensor, offset: Tensor, scale: Tensor, epsilon: number): Tensor;
@@ -63,6 +71,6 @@ export interface Tfjs {
 }
 
 export interface TfjsWasm {
-  setWasmPaths(folder: string): void;
-  setThreadsCount(threads: number): void;
+  readonly setWasmPaths: (folder: string) => void;
+  readonly setThreadsCount: (threads: number) => void;
 }

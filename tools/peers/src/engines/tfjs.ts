@@ -1,5 +1,12 @@
 import { readWork } from '../portable/file.ts';
-import { tensorOf, type PortableGraph, type PortableNode, type PortableOp, type PortableWindow, type PortableWork } from '../portable/graph.ts';
+import {
+  tensorOf,
+  type PortableGraph,
+  type PortableNode,
+  type PortableOp,
+  type PortableWindow,
+  type PortableWork,
+} from '../portable/graph.ts';
 import { joined, STEPS } from '../programs.ts';
 import { timeRuns, Unsupported, type Engine, type EngineInfo, type Prepared } from './engine.ts';
 import type { Tensor, Tfjs } from './tfjs-api.ts';
@@ -15,12 +22,21 @@ export function tfjsEngine(tf: Tfjs, info: EngineInfo): Engine {
       const work = await readWork(file);
       const tensors = new Map(
         [...work.data].map(([name, values]) => {
-          const shape = name === 'dy' ? tensorOf(work.graph, work.graph.output).shape : name === 'labels' ? [values.length] : tensorOf(work.graph, name).shape;
+          const shape =
+            name === 'dy'
+              ? tensorOf(work.graph, work.graph.output).shape
+              : name === 'labels'
+                ? [values.length]
+                : tensorOf(work.graph, name).shape;
           return [name, tf.tensor(values, shape, values instanceof Int32Array ? 'int32' : 'float32')];
         }),
       );
       const prepared =
-        work.task.phase === 'fwd' ? forward(tf, work, tensors) : work.task.phase === 'bwd' ? backward(tf, work, tensors) : step(tf, work, tensors);
+        work.task.phase === 'fwd'
+          ? forward(tf, work, tensors)
+          : work.task.phase === 'bwd'
+            ? backward(tf, work, tensors)
+            : step(tf, work, tensors);
       return {
         ...prepared,
         async release() {
@@ -54,7 +70,8 @@ function forward(tf: Tfjs, { graph }: PortableWork, tensors: Tensors): Prepared 
 /** The backward kernel of the one layer there is: TensorFlow.js's own gradients would run the forward pass again. */
 function backward(tf: Tfjs, { graph, task }: PortableWork, tensors: Tensors): Prepared {
   const [node] = graph.nodes;
-  if (task.phase !== 'bwd' || !node || graph.nodes.length > 1) throw new Unsupported('no backward kernel: gradients run the forward pass again');
+  if (task.phase !== 'bwd' || !node || graph.nodes.length > 1)
+    throw new Unsupported('no backward kernel: gradients run the forward pass again');
   const dy = tensors.get(task.seed)!;
   const x = tensors.get(node.inputs[0]!)!;
   const y = evaluate(tf, graph, [node], tensors, false);
@@ -151,7 +168,17 @@ function fuse({ nodes, output }: PortableGraph): readonly Planned[] {
 /** Runs the nodes. `fused` allows kernels that have no gradient by themselves. */
 function evaluate(tf: Tfjs, graph: PortableGraph, nodes: readonly Planned[], known: Tensors, fused: boolean): Tensor {
   const values = new Map(known);
-  for (const node of nodes) values.set(node.output, apply(tf, graph, node, node.inputs.map((name) => values.get(name)!), fused));
+  for (const node of nodes)
+    values.set(
+      node.output,
+      apply(
+        tf,
+        graph,
+        node,
+        node.inputs.map((name) => values.get(name)!),
+        fused,
+      ),
+    );
   return values.get(graph.output)!;
 }
 
@@ -164,7 +191,8 @@ function apply(tf: Tfjs, graph: PortableGraph, { kernel, output, relu }: Planned
     case 'maxPool':
       return tf.maxPool(a, window(kernel), strides(kernel), padding(kernel), rounding(kernel));
     case 'averagePool':
-      if (kernel.countIncludePad && Object.values(kernel.padding).some((cells) => cells > 0)) throw new Unsupported('averages do not count padding');
+      if (kernel.countIncludePad && Object.values(kernel.padding).some((cells) => cells > 0))
+        throw new Unsupported('averages do not count padding');
       return tf.avgPool(a, window(kernel), strides(kernel), padding(kernel), rounding(kernel));
     case 'globalAveragePool':
       return tf.mean(a, [1, 2], true);
@@ -212,7 +240,14 @@ function convolve(tf: Tfjs, kernel: Op<'conv2d'>, [x, filter, bias]: readonly Te
     return bias ? tf.add(y, bias) : y;
   }
   if (fused && (bias || relu)) {
-    const options = { x: x!, filter: filter!, strides: strides(kernel), pad: padding(kernel), dilations, activation: relu ? 'relu' : 'linear' } as const;
+    const options = {
+      x: x!,
+      filter: filter!,
+      strides: strides(kernel),
+      pad: padding(kernel),
+      dilations,
+      activation: relu ? 'relu' : 'linear',
+    } as const;
     return tf.fused.conv2d(bias ? { ...options, bias } : options);
   }
   const y = tf.conv2d(x!, filter!, strides(kernel), padding(kernel), 'NHWC', dilations, 'floor');

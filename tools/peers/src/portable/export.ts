@@ -3,7 +3,7 @@ import { conv2dOp, type Conv2dAttributes } from '@shoal/conv';
 import {
   concatOp,
   createRuntime,
-  expression as e,
+  type expression as e,
   mapOp,
   reduceOp,
   reshapeOp,
@@ -121,7 +121,12 @@ class Exporter {
   }
 
   #node(node: Node, value: Value): string {
-    const plain = (kernel: PortableOp, inputs: readonly Value[] = node.inputs): string => this.#push(kernel, inputs.map((x) => this.emit(x)), value);
+    const plain = (kernel: PortableOp, inputs: readonly Value[] = node.inputs): string =>
+      this.#push(
+        kernel,
+        inputs.map((x) => this.emit(x)),
+        value,
+      );
     const windowed = ({ window, stride, dilation, padding }: Conv2dAttributes | PoolAttributes) => ({ window, stride, dilation, padding });
     switch (node.op.name) {
       case conv2dOp.name: {
@@ -147,11 +152,13 @@ class Exporter {
       case upsampleNearestOp.name: {
         const [, h, w] = node.inputs[0]!.shape;
         const { output } = node.attributes as UpsampleNearestAttributes;
-        if (output.height % h! !== 0 || output.width % w! !== 0) throw new Error('residual/upsample-nearest: only whole factors have a portable form');
+        if (output.height % h! !== 0 || output.width % w! !== 0)
+          throw new Error('residual/upsample-nearest: only whole factors have a portable form');
         return plain({ op: 'upsampleNearest', scale: { height: output.height / h!, width: output.width / w! } });
       }
       case concatOp.name:
-        if ((node.attributes as ConcatAttributes).axis !== value.shape.length - 1) throw new Error('core/concat: only channels have a portable form');
+        if ((node.attributes as ConcatAttributes).axis !== value.shape.length - 1)
+          throw new Error('core/concat: only channels have a portable form');
         return plain({ op: 'concat' });
       case matmulOp.name: {
         const { transposeA, transposeB } = node.attributes as MatmulAttributes;
@@ -180,7 +187,8 @@ class Exporter {
     const { kind, axes } = node.attributes as ReduceAttributes;
     const rank = x!.shape.length;
     const [first, second] = split.outputs[0]!.shape.slice(-2);
-    if (kind !== 'sum' || axes.length !== 1 || split.outputs[0]!.shape.length !== rank + 1 || first! * second! !== x!.shape.at(-1)) return null;
+    if (kind !== 'sum' || axes.length !== 1 || split.outputs[0]!.shape.length !== rank + 1 || first! * second! !== x!.shape.at(-1))
+      return null;
     const layout = axes[0] === rank ? 'contiguous' : axes[0] === rank - 1 ? 'interleaved' : null;
     if (layout === null || value.shape.length !== rank) return null;
     return this.#push({ op: 'channelGroupSum', groups: layout === 'contiguous' ? first! : second!, layout }, [this.emit(x!)], value);

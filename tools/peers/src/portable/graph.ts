@@ -67,7 +67,13 @@ export type Task =
   /** Given `seed`, the gradient to the output, compute the gradients to inputs, the forward pass being done already. */
   | { readonly phase: 'bwd'; readonly seed: string; readonly wrt: readonly string[] }
   /** One step of stochastic gradient descent on the mean softmax cross-entropy of the output with `labels`. */
-  | { readonly phase: 'step'; readonly labels: string; readonly parameters: readonly string[]; readonly learningRate: number; readonly momentum: number };
+  | {
+      readonly phase: 'step';
+      readonly labels: string;
+      readonly parameters: readonly string[];
+      readonly learningRate: number;
+      readonly momentum: number;
+    };
 
 /** A piece of work in a form that every engine can read. */
 export interface PortableWork {

@@ -26,7 +26,8 @@ export function toOnnx({ graph, data }: PortableWork): Uint8Array {
   for (const name of graph.constants) {
     const tensor = tensorOf(graph, name);
     const values = data.get(name)! as Float32Array;
-    if (roles.get(name) === 'conv2d 1') builder.initializer(name, permutedShape(tensor.shape, toOihw), permute(values, tensor.shape, toOihw));
+    if (roles.get(name) === 'conv2d 1')
+      builder.initializer(name, permutedShape(tensor.shape, toOihw), permute(values, tensor.shape, toOihw));
     else if (isVector(tensor) && besideImage(graph, name)) builder.initializer(name, [tensor.shape[0]!, 1, 1], values);
     else builder.initializer(name, imageShapeNchw(tensor.shape), imageToNchw(values, tensor.shape));
   }
@@ -62,7 +63,11 @@ class ModelBuilder {
       case 'averagePool': {
         const { dilations, ...attributes } = windowAttributes(kernel);
         if (dilations.some((dilation) => dilation !== 1)) throw new Unsupported('AveragePool has no dilation in this operator set');
-        return push('AveragePool', { ...attributes, ceil_mode: Number(kernel.ceilMode), count_include_pad: Number(kernel.countIncludePad) });
+        return push('AveragePool', {
+          ...attributes,
+          ceil_mode: Number(kernel.ceilMode),
+          count_include_pad: Number(kernel.countIncludePad),
+        });
       }
       case 'globalAveragePool':
         return push('GlobalAveragePool');

@@ -15,7 +15,8 @@ export async function portableWork(subject: Subject): Promise<PortableWork> {
     return name;
   };
   const all = new Map<string, Float32Array | Int32Array>(data);
-  for (const [name, numbers] of Object.entries(subject.feeds)) all.set(name, numbers instanceof Int32Array ? numbers : Float32Array.from(numbers));
+  for (const [name, numbers] of Object.entries(subject.feeds))
+    all.set(name, numbers instanceof Int32Array ? numbers : Float32Array.from(numbers));
   switch (subject.phase) {
     case 'fwd':
       return { graph, task: { phase: 'fwd' }, data: all };

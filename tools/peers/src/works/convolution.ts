@@ -101,9 +101,9 @@ function backward(layer: Layer, to: 'x' | 'weight'): Subject {
 /** float32 sums of up to 12,544 products differ by some 1e-5 of the results' size, in whatever order; a wrong tap by some 1e-1. */
 const tolerance = { largest: 2e-4 };
 
-
 /** tfjs-cpu computes some 0.3 GFLOP/s: its place is beside small layers. */
-const withoutFor = (amount: Amount): NonNullable<Work['without']> => (amount.flop > 60e6 ? { 'tfjs-cpu': 'plain JavaScript: one run takes too long to sample' } : {});
+const withoutFor = (amount: Amount): NonNullable<Work['without']> =>
+  amount.flop > 60e6 ? { 'tfjs-cpu': 'plain JavaScript: one run takes too long to sample' } : {};
 
 /** Forward, and the gradients to the input and to the weights. */
 export const convolutionWorks: readonly Work[] = layers.flatMap((layer): readonly Work[] => {
