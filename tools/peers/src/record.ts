@@ -29,7 +29,7 @@ export interface Environment {
 export interface EngineRecord {
   readonly name: string;
   readonly title: string;
-  readonly kind: 'shoal' | 'peer' | 'floor';
+  readonly kind: 'shoal' | 'peer' | 'control' | 'floor';
   readonly threads: number;
   readonly info?: EngineInfo;
   readonly reason?: string;

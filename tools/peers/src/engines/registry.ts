@@ -5,8 +5,8 @@ import { peerFlags, thirdParty } from './third-party.ts';
 /** How an engine's process is started, and what is said of it. */
 export interface EngineEntry {
   readonly name: string;
-  /** `shoal`: what is measured; `peer`: what it is compared with; `floor`: what nobody can beat. */
-  readonly kind: 'shoal' | 'peer' | 'floor';
+  /** `shoal`: what is measured; `peer`: what it is compared with; `control`: what shows the noise of the comparison; `floor`: what nobody can beat. */
+  readonly kind: 'shoal' | 'peer' | 'control' | 'floor';
   readonly title: string;
   /** Whether it needs the packages of `third-party`. */
   readonly installed: boolean;
@@ -60,6 +60,13 @@ export const engines: readonly EngineEntry[] = [
     title: 'PyTorch, native',
     installed: false,
     command: (threads) => [python(), source('pytorch.py'), String(threads)],
+  },
+  {
+    name: 'shoal-again',
+    kind: 'control',
+    title: 'the same as shoal: equal things have this ratio here',
+    installed: false,
+    command: nodeEngine('shoal-node.ts'),
   },
   { name: 'copy', kind: 'floor', title: 'copying as many bytes', installed: false, command: nodeEngine('copy.ts') },
 ];
