@@ -43,10 +43,7 @@ const program = new Command('bench:peers')
   .description(
     'The same work, with the same numbers, in Shoal and in other engines: results checked, samples interleaved, times as ratios.',
   )
-  .option(
-    '--layers <glob>',
-    "layers to measure, by name: '*3x3*'; 'none' for none. Without --layers and --networks: all layers and networks",
-  )
+  .option('--layers <glob>', "layers to measure, by name: '*3x3*'. Without --layers and --networks: all layers and networks")
   .option('--networks <list>', 'networks to measure, for inference and training, by name', words)
   .option('--peers <list>', `engines that take part, Shoal's among them: ${engineNames.join(', ')}`, known(engineNames), engineNames)
   .option('--phase <list>', `${phases.join(', ')}: forward, backward, a training step`, known(phases), phases)

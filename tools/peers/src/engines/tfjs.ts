@@ -49,6 +49,16 @@ export function tfjsEngine(tf: Tfjs, info: EngineInfo): Engine {
   };
 }
 
+/** A kernel that an engine of TensorFlow.js lacks is found out when it runs. */
+function orUnsupported<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof Error && error.message.includes('not registered for backend')) throw new Unsupported(error.message);
+    throw error;
+  }
+}
+
 type Tensors = ReadonlyMap<string, Tensor>;
 const nothing = (): Promise<void> => Promise.resolve();
 
@@ -78,7 +88,7 @@ function backward(tf: Tfjs, { graph, task }: PortableWork, tensors: Tensors): Pr
   const run = (): Tensor => tf.tidy(() => backwardKernel(tf, node, task.wrt[0]!, { x, y, dy, weight: tensors.get(node.inputs[1] ?? '') }));
   return {
     results: () => {
-      const gradient = run();
+      const gradient = orUnsupported(run);
       const values = gradient.dataSync().slice();
       gradient.dispose();
       return Promise.resolve([values]);
@@ -131,7 +141,7 @@ function step(tf: Tfjs, { graph, task }: PortableWork, tensors: Tensors): Prepar
     results: () => {
       const before = read();
       const losses = new Float32Array(STEPS);
-      losses[0] = run().dataSync()[0]!;
+      losses[0] = orUnsupported(run).dataSync()[0]!;
       const moved = read().map((value, i) => value - before[i]!);
       for (let i = 1; i < STEPS; i++) losses[i] = run().dataSync()[0]!;
       return Promise.resolve([losses, moved]);
