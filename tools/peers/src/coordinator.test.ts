@@ -78,6 +78,17 @@ describe('a peer agrees with the float64 reference, is timed, and has ratios', (
   }
 });
 
+const absent = !peersInstalled();
+test.skipIf(absent)(
+  `ONNX Runtime takes part on two threads, and TensorFlow.js says that it has one in Node${absent ? ` (${missing})` : ''}`,
+  { timeout: 120_000 },
+  async () => {
+    const found = await record(['ort-web', 'ort-node', 'tfjs-wasm'].map(entry), ['AllCNN 8 fwd'], 2);
+    expect(found.rows[0]!.measurements.map(isMeasured)).toEqual([true, true, true]);
+    expect(found.engines.flatMap(({ info }) => info?.threads ?? [])).toEqual([2, 2, 1]);
+  },
+);
+
 describe("Shoal's own engines", () => {
   test('default, wide and strict find the same, on two threads as well', { timeout: 120_000 }, async () => {
     const names = ['shoal', 'shoal-wide', 'shoal-strict'];

@@ -16,6 +16,7 @@ export interface Optimizer {
 export interface Tfjs {
   setBackend(name: string): Promise<boolean>;
   ready(): Promise<void>;
+  env(): { getAsync(flag: 'WASM_HAS_MULTITHREAD_SUPPORT'): Promise<boolean> };
   tidy<T>(work: () => T): T;
   tensor(values: Float32Array | Int32Array, shape: readonly number[], dtype: 'float32' | 'int32'): Tensor;
   variable(initial: Tensor): Tensor;

@@ -11,5 +11,7 @@ export const open: OpenEngine = async ({ threads }) => {
   setThreadsCount(threads);
   await tf.setBackend('wasm');
   await tf.ready();
-  return tfjsEngine(tf, { version: peerVersion('@tensorflow/tfjs-backend-wasm'), threads, clock: 'performance.now', flags: {} });
+  // It has threads in pages only.
+  const used = (await tf.env().getAsync('WASM_HAS_MULTITHREAD_SUPPORT')) ? threads : 1;
+  return tfjsEngine(tf, { version: peerVersion('@tensorflow/tfjs-backend-wasm'), threads: used, clock: 'performance.now', flags: {} });
 };
