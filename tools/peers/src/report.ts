@@ -43,6 +43,9 @@ function report(record: PeersRecord, print: Printer): string {
   return [...grids.map(print), reasons(record), setup(record)].filter((part) => part !== '').join('\n\n') + '\n';
 }
 
+/** Two digits: `0.53`, `0.0021`. */
+const ratioText = (ratio: number): string => (ratio < 0.1 ? String(Number(ratio.toPrecision(2))) : ratio.toFixed(2));
+
 const milliseconds = (nanoseconds: number): string => (nanoseconds / 1e6).toPrecision(3);
 
 const measuredIn = ({ measurements }: Row, engine: string): Measured | undefined =>
@@ -82,11 +85,11 @@ function ratioGrid(title: string, shoal: string, rows: readonly Row[]): Grid {
   const cell = (row: Row, peer: string): string => {
     const [call, device] = [find(row, peer, 'call'), find(row, peer, 'device')];
     if (!call) return '-';
-    return `${call.ratio.toFixed(2)} [${call.low.toFixed(2)}, ${call.high.toFixed(2)}]${device ? ` / ${device.ratio.toFixed(2)}` : ''}`;
+    return `${ratioText(call.ratio)} [${ratioText(call.low)}, ${ratioText(call.high)}]${device ? ` / ${ratioText(device.ratio)}` : ''}`;
   };
   const mean = (peer: string, clock: RatioRecord['clock']): string => {
     const ratios = rows.flatMap((row) => find(row, peer, clock)?.ratio ?? []);
-    return ratios.length === 0 ? '' : geometricMean(ratios).toFixed(2);
+    return ratios.length === 0 ? '' : ratioText(geometricMean(ratios));
   };
   const means = peers.map((peer) => [mean(peer, 'call'), mean(peer, 'device')].filter((text) => text !== '').join(' / '));
   return {
