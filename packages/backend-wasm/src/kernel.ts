@@ -1,4 +1,14 @@
-import { ShoalError, type Fusion, type Kernel, type Op, type OpSite, type Support, type TensorType, type Value } from '@shoal/core';
+import {
+  ShoalError,
+  type Fusion,
+  type Kernel,
+  type Lowering,
+  type Op,
+  type OpSite,
+  type Support,
+  type TensorType,
+  type Value,
+} from '@shoal/core';
 import type { FunctionBuilder, Local, ModuleBuilder, Operand, V128 } from './encoder/index.ts';
 
 /** What the engine offers to kernels. It decides bits, so it is the same for every program of a runtime. */
@@ -83,7 +93,7 @@ export interface WasmKernelOptions<A extends object> {
   readonly fusion?: Fusion;
   readonly supports?: (site: OpSite<A>) => Support;
   /** Says the same in ops of this backend, such as one that packs weights and one that uses them; null leaves the node as it is. */
-  readonly lower?: (inputs: readonly Value[], attributes: A) => readonly Value[] | null;
+  readonly lower?: (inputs: readonly Value[], attributes: A, lowering: Lowering) => readonly Value[] | null;
 }
 
 /** Makes a kernel for an op. `emit` is called once for every distinct step; it adds stages to the site. */
@@ -94,7 +104,7 @@ export function wasmKernel<A extends object>(op: Op<A>, emit: (site: WasmSite<A>
 /** A kernel for an op that this backend always says in ops of its own: `lower` must not return null. */
 export function loweredKernel<A extends object>(
   op: Op<A>,
-  lower: (inputs: readonly Value[], attributes: A) => readonly Value[],
+  lower: (inputs: readonly Value[], attributes: A, lowering: Lowering) => readonly Value[],
 ): WasmKernel {
   const emit = (): never => {
     throw new ShoalError('KERNEL', { op: op.name, fact: 'reached the backend without being lowered (an internal invariant)' });

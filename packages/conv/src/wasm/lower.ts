@@ -1,19 +1,26 @@
-import { apply1, pad, type Shape, type Value } from '@shoal/core';
+import { apply1, pad, type Lowering, type Shape, type Value } from '@shoal/core';
 import type { Conv2dAttributes, Conv2dGeometry } from '../geometry.ts';
 import { depthwiseTaps, isDepthwise } from './depthwise.ts';
 import { packWeight, tapConvolution, type TapPlan } from './taps.ts';
+import { applyWinograd } from './winograd/choice.ts';
 
 /** Output channels of a micro-tile: two vectors of four. */
 const panel = 8;
 
-/** Pads the source, packs the weights, and applies the plan. Packing depends on the weights alone: inference does it once. */
+/**
+ * Chooses how a plan is computed. Directly: pads the source, packs the weights, and applies the plan. What is made of weights alone
+ * inference does once.
+ */
 export function applyPlan(
   plan: TapPlan,
   operands: { readonly source: Value; readonly weight: Value; readonly bias?: Value | undefined },
   geometry: Conv2dGeometry,
   { groups }: Conv2dAttributes,
   target: { readonly outputShape: Shape; readonly transposed: boolean },
+  lowering: Lowering,
 ): readonly Value[] {
+  const fast = applyWinograd(plan, operands, { groups, panel, ...target }, lowering);
+  if (fast) return [fast];
   const { padding, ...rest } = plan;
   const { source, weight, bias } = operands;
   const padded = pad(source, { before: [0, padding.top, padding.left, 0], after: [0, padding.bottom, padding.right, 0] });
