@@ -6,6 +6,7 @@ import { CompilationError, detectFeatures, PAGE_BYTES, type Features } from './e
 import type { WasmKernel } from './kernel.ts';
 import { structuralWasm } from './structural/index.ts';
 import { CONTROL_BYTES, createInline, createPool, type Executor } from './threads/index.ts';
+import { wideRequest } from './wide/request.ts';
 
 export interface WasmOptions {
   /** Threads that compute. Default: one per processor, at most 16. One computes on the calling thread; more are workers, and nothing computes there. */
@@ -57,7 +58,8 @@ async function open(threads: number | undefined, strict: boolean, memoryLimit: n
   const notes: string[] = [];
   const team = await openTeam(threads, features, memoryLimit, notes);
   const fma = features.relaxedSimd && !strict;
-  const engine = { fma, strict, tileRows: tileRows(fma) };
+  const wide = isWide(fma, notes);
+  const engine = { fma, strict, wide, tileRows: tileRows(fma, wide) };
   const info: DeviceInfo = {
     backend: 'wasm',
     device: `WebAssembly SIMD${fma ? ' with relaxed multiply-add' : ''}`,
@@ -68,6 +70,14 @@ async function open(threads: number | undefined, strict: boolean, memoryLimit: n
   };
   const allocator = new Allocator(team.executor.memory, team.limit, CONTROL_BYTES);
   return new WasmDevice({ info, allocator, executor: team.executor, engine, relaxed: features.relaxedSimd, shared: team.shared });
+}
+
+/** Whether wide mode is wanted and works; a note says why it does not. */
+function isWide(fma: boolean, notes: string[]): boolean {
+  wideRequest.opened = true;
+  const verdict = wideRequest.test?.(fma);
+  if (verdict?.wide === false) notes.push(verdict.reason);
+  return verdict?.wide === true;
 }
 
 function requireFeatures(): Features {

@@ -17,9 +17,17 @@ export interface EngineOptions {
   readonly fma: boolean;
   /** Results must be equal on every machine: no relaxed instruction, no Winograd, nothing that depends on the processor. */
   readonly strict: boolean;
-  /** Rows of a register tile of eight columns that run fastest on this engine. Leaves every bit as it is. */
+  /**
+   * The engine joins pairs of vector instructions (see `enableWide`). Kernels then give it pairs to join: neighbouring vectors, treated
+   * alike and stored one after the other. Leaves every bit as it is.
+   */
+  readonly wide: boolean;
+  /** Rows of a register tile of eight columns, or of sixteen where it is wide, that run fastest on this engine. Leaves every bit as it is. */
   readonly tileRows: number;
 }
+
+/** Columns of a register tile, such as output channels: two vectors, or four where the engine joins pairs of them and there are so many. */
+export const panelColumns = (wide: boolean, columns: number): number => (wide && columns > 8 ? 16 : 8);
 
 /** Where a vector of up to four neighbouring elements lies, in bytes. All tensors are dense and row-major: see `layoutOf`. */
 export interface Place {
@@ -57,6 +65,8 @@ export interface Stage {
   readonly epilogue: (result: V128, place: Place) => V128;
   /** Applies the epilogue and writes the first `lanes` lanes (default 4) to output 0, nothing else. */
   readonly store: (result: V128, place: Place, lanes?: Lanes) => void;
+  /** `store` of neighbouring vectors, the first at `place`; `lanes` counts over all of them. In wide mode the engine joins pairs of them. */
+  readonly storeAll: (results: readonly V128[], place: Place, lanes: number) => void;
 }
 
 export interface StageOptions {

@@ -1,5 +1,5 @@
-import { forLanes, storeLanes, wasmKernel, type Stage, type WasmSite } from '@shoal/backend-wasm';
-import type { Local, V128 } from '@shoal/backend-wasm/encoder';
+import { atMost, forLanes, forPiece, storeLanes, wasmKernel, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import type { I32, Local, V128 } from '@shoal/backend-wasm/encoder';
 import { nhwc, type Op } from '@shoal/core';
 import type { Conv2dGradientWeightAttributes } from '../conv2d.ts';
 import type { Conv2dGeometry } from '../geometry.ts';
@@ -88,8 +88,7 @@ export function emitDepthwiseGradientWeight(
     f.for(image, 0, batch, 1, () => {
       const line = f.let(i32.add(x, i32.mul(image, height * width * cell)));
       f.for(block, 0, output.height, rowsPerChain, () => {
-        const last = f.let(i32.add(block, rowsPerChain));
-        const end = f.let(f.select(last, i32.const(output.height), i32.ltU(last, output.height)));
+        const end = f.let(atMost(f, i32.add(block, rowsPerChain), output.height));
         const sum = f.local.v128(0);
         f.for(i, block, end, 1, () => {
           const at = f.let(line);
@@ -116,14 +115,7 @@ function storeChannels(
   channels: number,
   vectors: number,
 ): void {
-  const rest = channels % 4;
   const at = typeof address === 'number' || address.leaf ? address : f.let(address);
-  if (rest === 0) storeLanes(f, at, value, 4);
-  else if (vectors === 1) storeLanes(f, at, value, rest as 1 | 2 | 3);
-  else
-    f.if(
-      f.i32.eq(f.i32.remU(tile, vectors), vectors - 1),
-      () => storeLanes(f, at, value, rest as 1 | 2 | 3),
-      () => storeLanes(f, at, value, 4),
-    );
+  const isLast = (): I32 => f.i32.eq(f.i32.remU(tile, vectors), vectors - 1);
+  forPiece(f, { total: channels, size: 4, isLast }, (lanes) => storeLanes(f, at, value, lanes as Lanes));
 }

@@ -1,14 +1,22 @@
-import { storeLanes, wasmKernel, type Lanes, type WasmSite } from '@shoal/backend-wasm';
+import {
+  addProducts,
+  atMost,
+  cutRows,
+  forPiece,
+  panelColumns,
+  storeLanes,
+  wasmKernel,
+  type Lanes,
+  type WasmSite,
+} from '@shoal/backend-wasm';
 import type { FunctionBuilder, Local } from '@shoal/backend-wasm/encoder';
 import { apply1, nhwc, pad, type Value } from '@shoal/core';
 import { conv2dGradientWeight, type Conv2dGradientWeightAttributes } from '../conv2d.ts';
 import { conv2dGeometry, type Conv2dGeometry } from '../geometry.ts';
 import { emitDepthwiseGradientWeight, isDepthwise } from './depthwise.ts';
 import { forwardPlan } from './taps.ts';
-import { cutLength, runsOf } from './tiling.ts';
 
 const name = conv2dGradientWeight.name;
-const panel = 8;
 /** Cells whose lines of dy stay in the first-level cache while all input channels go by. Also the length of a float32 chain. */
 const cellsPerBlock = 160;
 /** Tiles that the stage aims at where the shape allows. */
@@ -50,6 +58,7 @@ function emitGradientWeight(
   const touching = groups === 1 && dilation.width === 1;
   const columns = touching ? 1 : window.width;
   const run = touching ? window.width * channelsPerGroup : channelsPerGroup;
+  const panel = panelColumns(engine.wide, outputChannelsPerGroup);
   const panels = Math.ceil(outputChannelsPerGroup / panel);
   const sizes: Sizes = {
     batch,
@@ -82,16 +91,8 @@ function emitGradientWeight(
           ),
         ),
       };
-      const emit = (lanes: number): void => emitPanel(f, sizes, place, { start, pieces: cutLength(length, engine.tileRows) }, lanes);
-      const tail = outputChannelsPerGroup % panel;
-      if (tail === 0) emit(panel);
-      else if (panels === 1) emit(tail);
-      else
-        f.if(
-          i32.eq(within, panels - 1),
-          () => emit(tail),
-          () => emit(panel),
-        );
+      const emit = (lanes: number): void => emitPanel(f, sizes, place, { start, length, tileRows: engine.tileRows }, lanes);
+      forPiece(f, { total: outputChannelsPerGroup, size: panel, isLast: () => i32.eq(within, panels - 1) }, emit);
     });
   }
 }
@@ -119,36 +120,29 @@ function emitPanel(
   f: FunctionBuilder,
   sizes: Sizes,
   place: Place,
-  { start, pieces }: { start: number; pieces: readonly number[] },
+  { start, length, tileRows }: { start: number; length: number; tileRows: number },
   lanes: number,
 ): void {
   const { i32 } = f;
   const { batch, output, rowsPerBlock, weightRow, dyCell, x } = sizes;
   const firstRow = f.let(i32.add(place.target, start * weightRow));
   const i = f.local.i32();
-  f.for(
-    i,
-    0,
-    pieces.reduce((a, b) => a + b, 0),
-    1,
-    () => {
-      for (let v = 0; v * 4 < lanes; v++) storeLanes(f, firstRow, f.f32x4.splat(0), Math.min(4, lanes - v * 4) as Lanes, v * 16);
-      f.set(firstRow, i32.add(firstRow, weightRow));
-    },
-  );
+  f.for(i, 0, length, 1, () => {
+    for (let v = 0; v * 4 < lanes; v++) storeLanes(f, firstRow, f.f32x4.splat(0), Math.min(4, lanes - v * 4) as Lanes, v * 16);
+    f.set(firstRow, i32.add(firstRow, weightRow));
+  });
   const image = f.local.i32();
   const block = f.local.i32();
   f.for(image, 0, batch, 1, () => {
     f.for(block, 0, output.height, rowsPerBlock, () => {
-      const last = f.let(i32.add(block, rowsPerBlock));
-      const rows = f.let(i32.sub(f.select(last, i32.const(output.height), i32.ltU(last, output.height)), block));
+      const rows = f.let(i32.sub(atMost(f, i32.add(block, rowsPerBlock), output.height), block));
       const from = f.let(i32.add(place.x, i32.add(i32.add(i32.mul(image, x.image), i32.mul(block, x.row)), start * 4)));
       const dy = f.let(i32.add(place.dy, i32.mul(i32.add(i32.mul(image, output.height), block), output.width * dyCell)));
       const target = f.let(i32.add(place.target, start * weightRow));
-      for (const { piece, count } of runsOf(pieces)) {
+      for (const { rows: piece, count } of cutRows(length, tileRows)) {
         const repeat = f.local.i32();
         f.for(repeat, 0, count, 1, () => {
-          emitMicroTile(f, sizes, { x: from, dy, target }, rows, piece, lanes);
+          f.temporaries(() => emitMicroTile(f, sizes, { x: from, dy, target }, rows, piece, lanes));
           f.set(from, i32.add(from, piece * 4));
           f.set(target, i32.add(target, piece * weightRow));
         });
@@ -159,7 +153,7 @@ function emitPanel(
 
 /** `rows` rows of cells, added to `piece` by `lanes` weights. */
 function emitMicroTile(f: FunctionBuilder, sizes: Sizes, place: Place, rows: Local<'i32'>, piece: number, lanes: number): void {
-  const { i32, f32x4, v128 } = f;
+  const { i32, v128 } = f;
   const { output, weightRow, dyCell, x } = sizes;
   const each = Array.from({ length: piece }, (_, i) => i);
   const vectors = Array.from({ length: Math.ceil(lanes / 4) }, (_, i) => i);
@@ -171,11 +165,7 @@ function emitMicroTile(f: FunctionBuilder, sizes: Sizes, place: Place, rows: Loc
     const at = f.let(line);
     const end = f.let(i32.add(dy, output.width * dyCell));
     f.loop((next) => {
-      const g = vectors.map((vector) => f.let(v128.load(dy, vector * 16, 4)));
-      for (const row of each) {
-        const value = f.let(v128.load32Splat(at, row * 4));
-        for (const vector of vectors) f.set(sums[row]![vector]!, f32x4.madd(value, g[vector]!, sums[row]![vector]!));
-      }
+      addProducts(f, sums, at, 4, dy);
       f.set(at, i32.add(at, x.cell));
       f.brIf(next, i32.ltU(f.tee(dy, i32.add(dy, dyCell)), end));
     });

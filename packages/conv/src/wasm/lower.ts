@@ -1,11 +1,9 @@
+import { panelColumns } from '@shoal/backend-wasm';
 import { apply1, pad, type Lowering, type Shape, type Value } from '@shoal/core';
 import type { Conv2dAttributes, Conv2dGeometry } from '../geometry.ts';
 import { depthwiseTaps, isDepthwise } from './depthwise.ts';
 import { packWeight, tapConvolution, type TapPlan } from './taps.ts';
 import { applyWinograd } from './winograd/choice.ts';
-
-/** Output channels of a micro-tile: two vectors of four. */
-const panel = 8;
 
 /**
  * Chooses how a plan is computed. Directly: pads the source, packs the weights, and applies the plan. What is made of weights alone
@@ -19,6 +17,8 @@ export function applyPlan(
   target: { readonly outputShape: Shape; readonly transposed: boolean },
   lowering: Lowering,
 ): readonly Value[] {
+  const channels = target.transposed ? geometry.channelsPerGroup : geometry.outputChannelsPerGroup;
+  const panel = panelColumns(lowering.device.flags['wide'] === true, channels);
   const fast = applyWinograd(plan, operands, { groups, panel, ...target }, lowering);
   if (fast) return [fast];
   const { padding, ...rest } = plan;

@@ -1,4 +1,4 @@
-import { apply1, type Lowering, type Shape, type Value } from '@shoal/core';
+import { apply1, transpose, type Lowering, type Shape, type Value } from '@shoal/core';
 import type { TapPlan } from '../taps.ts';
 import { outputSide, points, tilesOf, winogradConvolution, winogradWeight, windowSide, type WinogradAttributes } from './tiles.ts';
 
@@ -79,19 +79,19 @@ export function applyWinograd(
     outputShape,
     transposed,
     panel,
-  }: Pick<WinogradAttributes, 'outputShape' | 'transposed' | 'panel'> & { readonly groups: number },
+  }: Pick<WinogradAttributes, 'outputShape' | 'panel'> & { readonly groups: number; readonly transposed: boolean },
   { device, isStatic }: Lowering,
 ): Value | null {
   const [phase, ...others] = plan.phases;
   const steps = [plan.sourceStep, plan.targetStep].flatMap(({ height, width }) => [height, width]);
   if (device.flags['winograd'] !== true || groups !== 1 || !phase || others.length > 0 || steps.some((step) => step !== 1)) return null;
   if ([phase.rows, phase.columns].some(({ count, step }) => count !== windowSide || step !== 1)) return null;
-  const [, , inputs, outputs] = weight.shape;
-  const [inner, outer] = transposed ? [outputs!, inputs!] : [inputs!, outputs!];
+  const [inner, outer] = [weight.shape[transposed ? 3 : 2]!, weight.shape[transposed ? 2 : 3]!];
   if (!winogradPays({ inner, outer, outputShape, isStatic: isStatic(weight) })) return null;
   const { block, panelsPerSlice } = winogradBlocks({ inner, outer, outputShape }, panel);
-  const pack = { transposed, panel, panelsPerSlice };
+  const pack = { turned: transposed, panel, panelsPerSlice };
   const origin = { row: phase.source.row - plan.padding.top, column: phase.source.column - plan.padding.left };
-  const attributes = { ...pack, block, origin, weightShape: weight.shape, outputShape };
-  return apply1(winogradConvolution, [source, apply1(winogradWeight, [weight], pack), ...(bias ? [bias] : [])], attributes);
+  const own = transposed ? transpose(weight, [0, 1, 3, 2]) : weight;
+  const attributes = { ...pack, block, origin, weightShape: own.shape, outputShape };
+  return apply1(winogradConvolution, [source, apply1(winogradWeight, [own], pack), ...(bias ? [bias] : [])], attributes);
 }

@@ -1,5 +1,5 @@
-import { wasmKernel, type Scratch, type Stage, type WasmSite } from '@shoal/backend-wasm';
-import type { Local } from '@shoal/backend-wasm/encoder';
+import { atMost, forPiece, wasmKernel, type Scratch, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import type { I32, Local } from '@shoal/backend-wasm/encoder';
 import { nhwc } from '@shoal/core';
 import { productFunction } from './products.ts';
 import { emitOutputTile, emitSourceTile, type TilePlace } from './tile.ts';
@@ -51,7 +51,7 @@ function emit(site: WasmSite<WinogradAttributes>): void {
     tiles,
     sizes,
     hasBias: inputs.length > 2,
-    vectors: 1,
+    vectors: site.engine.wide ? 2 : 1,
     sourceRowBytes: row * 4,
     sourcePointBytes: staggered((isShared ? tiles.count : attributes.block) * row) * 4,
     productRowBytes: slice * 4,
@@ -112,8 +112,7 @@ function emitSources(
 ): void {
   const { f } = stage;
   const { i32 } = f;
-  const last = f.let(i32.add(first, count));
-  const end = f.let(f.select(last, i32.const(plan.tiles.count), i32.ltU(last, plan.tiles.count)));
+  const end = atMost(f, i32.add(first, count), plan.tiles.count);
   const to = f.let(target);
   const index = f.local.i32();
   f.for(index, first, end, 1, () => {
@@ -136,19 +135,11 @@ interface SlicePlace {
 function emitSlice(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, stage: Stage, place: SlicePlace): void {
   const { attributes, tiles } = plan;
   const { f } = stage;
-  const rest = tiles.count - (place.blocks - 1) * attributes.block;
-  const emitRows = (rows: number): void => emitProducts(plan, site, stage, place, rows);
-  if (rest === attributes.block) emitRows(rest);
-  else if (place.blocks === 1) emitRows(rest);
-  else
-    f.if(
-      f.i32.eq(place.block, place.blocks - 1),
-      () => emitRows(rest),
-      () => emitRows(attributes.block),
-    );
   const { i32 } = f;
-  const last = f.let(i32.add(place.first, attributes.block));
-  const end = f.let(f.select(last, i32.const(tiles.count), i32.ltU(last, tiles.count)));
+  forPiece(f, { total: tiles.count, size: attributes.block, isLast: () => i32.eq(place.block, place.blocks - 1) }, (rows) =>
+    emitProducts(plan, site, stage, place, rows),
+  );
+  const end = atMost(f, i32.add(place.first, attributes.block), tiles.count);
   const from = f.let(stage.scratch(place.products));
   const index = f.local.i32();
   f.for(index, place.first, end, 1, () => {
@@ -187,15 +178,8 @@ function emitProducts(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, st
         weight: f.let(i32.add(weight, i32.mul(index, sizes.inner * panel * 4))),
         product: f.let(i32.add(product, i32.mul(index, panel * 4))),
       };
-      const rest = sizes.outer % panel;
-      if (rest === 0) f.call(ofLanes(panel), operands);
-      else if (sizes.panels === 1) f.call(ofLanes(rest), operands);
-      else
-        f.if(
-          i32.and(isLast, i32.eq(index, panelsOfLast - 1)),
-          () => f.call(ofLanes(rest), operands),
-          () => f.call(ofLanes(panel), operands),
-        );
+      const isLastPanel = (): I32 => i32.and(isLast, i32.eq(index, panelsOfLast - 1));
+      forPiece(f, { total: sizes.outer, size: panel, isLast: isLastPanel }, (lanes) => f.call(ofLanes(lanes), operands));
     });
     f.set(source, i32.add(source, plan.sourcePointBytes));
     f.set(product, i32.add(product, plan.productPointBytes));

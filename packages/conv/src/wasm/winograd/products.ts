@@ -1,5 +1,5 @@
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '@shoal/backend-wasm/encoder';
-import { cutLength, runsOf } from '../tiling.ts';
+import { addProducts, cutRows } from '@shoal/backend-wasm';
 
 /** A product of matrices for one point: `rows` tiles by `lanes` output channels, summed over `inner` channels. Distances in bytes. */
 export interface ProductShape {
@@ -24,12 +24,12 @@ export function productFunction(module: ModuleBuilder, shape: ProductShape): Pro
   return module.once(name, () =>
     module.function({ name, parameters }, (f, { source, weight, product }) => {
       const { i32 } = f;
-      for (const { piece, count } of runsOf(cutLength(shape.rows, shape.tileRows))) {
+      for (const { rows, count } of cutRows(shape.rows, shape.tileRows)) {
         const i = f.local.i32();
         f.for(i, 0, count, 1, () => {
-          emitProduct(f, shape, piece, source, weight, product);
-          f.set(source, i32.add(source, piece * shape.sourceRow));
-          f.set(product, i32.add(product, piece * shape.productRow));
+          f.temporaries(() => emitProduct(f, shape, rows, source, weight, product));
+          f.set(source, i32.add(source, rows * shape.sourceRow));
+          f.set(product, i32.add(product, rows * shape.productRow));
         });
       }
     }),
@@ -45,20 +45,14 @@ function emitProduct(
   weight: Local<'i32'>,
   product: Local<'i32'>,
 ): void {
-  const { i32, f32x4, v128 } = f;
+  const { i32, v128 } = f;
   const vectors = Array.from({ length: Math.ceil(lanes / 4) }, (_, v) => v);
   const sums = Array.from({ length: cells }, () => vectors.map(() => f.local.v128(0)));
   const at = f.let(source);
   const weights = f.let(weight);
   const end = f.let(i32.add(source, inner * 4));
   f.loop((next) => {
-    f.temporaries(() => {
-      const w = vectors.map((v) => f.let(v128.load(weights, v * 16, 4)));
-      sums.forEach((sum, cell) => {
-        const x = f.let(v128.load32Splat(at, cell * sourceRow));
-        for (const v of vectors) f.set(sum[v]!, f32x4.madd(x, w[v]!, sum[v]!));
-      });
-    });
+    addProducts(f, sums, at, sourceRow, weights);
     f.set(weights, i32.add(weights, panel * 4));
     f.brIf(next, i32.ltU(f.tee(at, i32.add(at, 4)), end));
   });

@@ -1,4 +1,4 @@
-import type { Lanes, Stage } from '@shoal/backend-wasm';
+import type { Stage } from '@shoal/backend-wasm';
 import type { I32, Local } from '@shoal/backend-wasm/encoder';
 import type { WinogradPlan } from './convolution.ts';
 import { outputSide, points, sourceSide } from './tiles.ts';
@@ -139,15 +139,12 @@ function emitChannels(plan: WinogradPlan, stage: Stage, { slice, from, at, exist
   const channel = f.let(i32.mul(slice, sliceChannels * 4));
   const cell = f.let(i32.add(at, channel));
   const constants = constantsFor(f, 'products');
-  const emit = (lanes: readonly Lanes[], offset: number): void =>
+  const emit = (lanes: number, offset: number): void =>
     f.temporaries(() => emitCells(plan, stage, { constants, product, channel, cell, exists, lanes, offset }));
   const end = f.let(i32.add(product, bytes));
   f.if(i32.ltU(product, end), () => {
     f.loop((next) => {
-      emit(
-        Array.from({ length: vectors }, () => 4),
-        0,
-      );
+      emit(vectors * 4, 0);
       f.set(channel, i32.add(channel, step));
       f.set(cell, i32.add(cell, step));
       f.brIf(next, i32.ltU(f.tee(product, i32.add(product, step)), end));
@@ -156,7 +153,7 @@ function emitChannels(plan: WinogradPlan, stage: Stage, { slice, from, at, exist
   const rest = channelsOfLast - wholeBytes(channelsOfLast) / 4;
   if (rest === 0) return;
   f.if(isLast, () => {
-    for (let first = 0; first < rest; first += 4) emit([Math.min(4, rest - first) as Lanes], first * 4);
+    for (let first = 0; first < rest; first += 4) emit(Math.min(4, rest - first), first * 4);
   });
 }
 
@@ -165,8 +162,8 @@ interface CellsPlace extends Omit<OutputPlace, 'slice' | 'from' | 'at'> {
   readonly product: Local<'i32'>;
   readonly channel: Local<'i32'>;
   readonly cell: Local<'i32'>;
-  /** How many lanes of each vector count. */
-  readonly lanes: readonly Lanes[];
+  /** How many channels: some vectors of four, or less than one. */
+  readonly lanes: number;
   /** Bytes from where the pointers stand. */
   readonly offset: number;
 }
@@ -176,19 +173,17 @@ function emitCells(plan: WinogradPlan, stage: Stage, { constants, product, chann
   const { f } = stage;
   const { i32, f32x4 } = f;
   const { width, channels } = plan.target;
-  const bias = plan.hasBias ? loadPack(f, i32.add(stage.input(2), channel), offset, lanes.length) : null;
+  const bias = plan.hasBias ? loadPack(f, f.let(i32.add(stage.input(2), channel)), offset, Math.ceil(lanes / 4)) : null;
   const read = (row: number, column: number): Pack =>
-    loadPack(f, product, (row * sourceSide + column) * plan.productPointBytes + offset, lanes.length);
+    loadPack(f, product, (row * sourceSide + column) * plan.productPointBytes + offset, Math.ceil(lanes / 4));
   const guarded = (present: I32 | null, body: () => void): void => (present ? f.if(present, body) : body());
   transformProducts(f, constants, read, (row, cells) => {
     guarded(exists && row > 0 ? i32.gtS(exists.rows, row) : null, () => {
       cells.forEach((values, column) => {
         guarded(exists && column > 0 ? i32.gtS(exists.columns, column) : null, () => {
-          values.forEach((value, v) => {
-            const result = bias ? f32x4.add(value, bias[v]!) : value;
-            const place = (row * width + column) * channels * 4 + v * vectorBytes + offset;
-            stage.store(result, { at: cell, offset: place, channel, channelOffset: v * vectorBytes + offset }, lanes[v]);
-          });
+          const results = bias ? values.map((value, v) => f.let(f32x4.add(value, bias[v]!))) : values;
+          const place = { at: cell, offset: (row * width + column) * channels * 4 + offset, channel, channelOffset: offset };
+          stage.storeAll(results, place, lanes);
         });
       });
     });

@@ -1,4 +1,4 @@
-import { sizeOf, type Op, type Shape } from '@shoal/core';
+import type { Op, Shape } from '@shoal/core';
 import type { Cell } from '../taps.ts';
 
 /** Side of a tile of the output, of the window, and of the tile of the source that the first needs through the second. */
@@ -10,8 +10,8 @@ export const points = sourceSide ** 2;
 
 /** How transformed weights lie in memory: `[slice][point][panel][inner][lane]`, lanes beyond the last channel hold anything. */
 export interface WinogradWeightAttributes {
-  /** The weight's input channels become the output's: the convolution runs backwards, with the window turned around. */
-  readonly transposed: boolean;
+  /** The window is turned around, for a convolution that runs backwards. */
+  readonly turned: boolean;
   /** Output channels side by side in one panel. */
   readonly panel: number;
   /** Panels of one slice: what a block of tiles is multiplied with before it is transformed back. */
@@ -44,13 +44,11 @@ const line = 16;
 /** The least odd number of cache lines that holds so many elements: planes a power of two apart would fall onto the same lines of a cache. */
 export const staggered = (elements: number): number => (2 * Math.floor(Math.ceil(elements / line) / 2) + 1) * line;
 
-export function winogradSizes(weightShape: Shape, { transposed, panel, panelsPerSlice }: WinogradWeightAttributes): WinogradSizes {
-  const [, , inputChannels, outputChannels] = weightShape;
-  const [inner, outer] = transposed ? [outputChannels!, inputChannels!] : [inputChannels!, outputChannels!];
-  const panels = Math.ceil(outer / panel);
+export function winogradSizes([, , inner, outer]: Shape, { panel, panelsPerSlice }: WinogradWeightAttributes): WinogradSizes {
+  const panels = Math.ceil(outer! / panel);
   const slices = Math.ceil(panels / panelsPerSlice);
-  const pointSize = staggered(panelsPerSlice * inner * panel);
-  return { inner, outer, panels, slices, pointSize, total: slices * points * pointSize };
+  const pointSize = staggered(panelsPerSlice * inner! * panel);
+  return { inner: inner!, outer: outer!, panels, slices, pointSize, total: slices * points * pointSize };
 }
 
 /** Tiles along each axis of an output [n, h, w, c], and in the whole batch. */
@@ -61,7 +59,7 @@ export function tilesOf([batch, height, width]: Shape): { readonly down: number;
 
 const internal = { none: 'it stands only in lowered programs, after differentiation' } as const;
 
-/** Weights for {@link winogradConvolution}. Input: the weight [3, 3, in, out]; output: f32 [total]. */
+/** Weights for {@link winogradConvolution}. Input: the weight [3, 3, inner, outer]; output: f32 [total]. */
 export const winogradWeight: Op<WinogradWeightAttributes> = {
   name: 'conv/wasm-winograd-weight',
   infer: ([weight], attributes) => [{ shape: [winogradSizes(weight!.shape, attributes).total], dtype: 'f32' }],
@@ -76,9 +74,6 @@ export const winogradConvolution: Op<WinogradAttributes> = {
   vjp: internal,
   cost: ({ attributes }) => {
     const { inner, outer } = winogradSizes(attributes.weightShape, attributes);
-    return {
-      multiplyAccumulates: tilesOf(attributes.outputShape).count * points * inner * outer,
-      additions: sizeOf(attributes.outputShape),
-    };
+    return { multiplyAccumulates: tilesOf(attributes.outputShape).count * points * inner * outer };
   },
 };

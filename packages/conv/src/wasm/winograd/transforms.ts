@@ -1,4 +1,4 @@
-import type { FunctionBuilder, Local, Operand, V128 } from '@shoal/backend-wasm/encoder';
+import type { FunctionBuilder, Local, V128 } from '@shoal/backend-wasm/encoder';
 import { defined } from '@shoal/core';
 
 /**
@@ -175,5 +175,6 @@ export function transformFilter(f: FunctionBuilder, constants: Constants, read: 
 }
 
 /** A pack that is loaded from neighbouring addresses. */
-export const loadPack = (f: FunctionBuilder, address: Operand<'i32'>, offset: number, vectors: number): Pack =>
-  Array.from({ length: vectors }, (_, v) => f.let(f.v128.load(address, offset + v * 16, 4)));
+export function loadPack(f: FunctionBuilder, address: Local<'i32'>, offset: number, vectors: number): Pack {
+  return Array.from({ length: vectors }, (_, v) => f.let(f.v128.load(address, offset + v * 16, 4)));
+}

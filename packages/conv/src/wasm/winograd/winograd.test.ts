@@ -6,6 +6,7 @@ import {
   input,
   map,
   sizeOf,
+  transpose,
   variable,
   type Executable,
   type Feeds,
@@ -103,15 +104,16 @@ function forced({ shape, outer, padding = 1, transposed = false, panel = 8, ...b
   const outputShape = [batch, height + grow, width + grow, outer];
   const [x, weight] = [input('x', shape), input('weight', weightShape)];
   const { block, panelsPerSlice } = { ...winogradBlocks({ inner, outer, outputShape }, panel), ...blocks };
-  const pack = { transposed, panel, panelsPerSlice };
+  const pack = { turned: transposed, panel, panelsPerSlice };
+  const own = transposed ? transpose(weight, [0, 1, 3, 2]) : weight;
   const first = transposed ? padding - 2 : -padding;
-  const attributes = { ...pack, block, outputShape, weightShape, origin: { row: first, column: first } };
+  const attributes = { ...pack, block, outputShape, weightShape: own.shape, origin: { row: first, column: first } };
   const plain = transposed
     ? apply1(conv2dGradientInput, [x, weight], { ...attributesOf(padding), inputShape: outputShape })
     : apply1(conv2dOp, [x, weight], attributesOf(padding));
   const deviation = Math.sqrt(2 / (9 * inner));
   return {
-    fast: apply1(winogradConvolution, [x, apply1(winogradWeight, [weight], pack)], attributes),
+    fast: apply1(winogradConvolution, [x, apply1(winogradWeight, [own], pack)], attributes),
     plain,
     feeds: { x: normal(sizeOf(shape), 1), weight: normal(sizeOf(weightShape), 2, deviation) },
   };

@@ -1,16 +1,16 @@
-/** Equal pieces of a length, one after the other from `start` on. */
+import type { FunctionBuilder, Local } from './encoder/index.ts';
+
+/** Register tiles of equal size, one after the other from `start` on. */
 export interface Pieces {
   readonly rows: number;
   readonly count: number;
   readonly start: number;
 }
 
-/**
- * Relative time of a micro-tile by its rows: small ones wait for the latency of their chains and repeat the loads of b.
- */
+/** Relative time of a tile by its rows: small ones wait for the latency of their chains and repeat the loads of the other operand. */
 const cost = [0, 2.6, 3.1, 3.6, 4.3, 5.1, 6];
 
-/** Cuts `length` rows into as few kinds of pieces as is fast: most of `largest`, and the rest in at most two other sizes. 16 is 6 + 6 + 4. */
+/** Cuts `length` rows into as few kinds of tiles as is fast: most of `largest`, and the rest in at most two other sizes. 16 is 6 + 6 + 4. */
 export function cutRows(length: number, largest: number): readonly Pieces[] {
   const found: { cost: number; pieces: readonly Pieces[] }[] = [];
   const most = Math.floor(length / largest);
@@ -35,4 +35,18 @@ export function cutRows(length: number, largest: number): readonly Pieces[] {
     }
   }
   return found.reduce((best, other) => (other.cost < best.cost - 1e-9 ? other : best)).pieces;
+}
+
+/** The accumulators of a register tile: vectors of neighbouring columns, row by row. */
+export type Sums = readonly (readonly Local<'v128'>[])[];
+
+/** One term of every sum: a number of each row on the left, `rowBytes` apart, by the neighbouring columns on the right. */
+export function addProducts(f: FunctionBuilder, sums: Sums, left: Local<'i32'>, rowBytes: number, right: Local<'i32'>): void {
+  f.temporaries(() => {
+    const columns = sums[0]!.map((_, v) => f.let(f.v128.load(right, v * 16, 4)));
+    sums.forEach((ofRow, row) => {
+      const x = f.let(f.v128.load32Splat(left, row * rowBytes));
+      ofRow.forEach((sum, v) => f.set(sum, f.f32x4.madd(x, columns[v]!, sum)));
+    });
+  });
 }
