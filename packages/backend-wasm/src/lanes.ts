@@ -15,18 +15,29 @@ export function storeLanes(f: FunctionBuilder, address: Operand<'i32'>, value: V
 }
 
 /**
- * Walks `count` neighbouring elements, four at a time: `body` writes the code for a whole vector once (inside a loop, where there are several)
- * and once more for the rest, if `count` is no multiple of four. It is given the byte offset of the vector's first element.
+ * Walks `count` neighbouring elements, `vectors` vectors of four at a time: `body` writes the code for so many whole vectors once (inside a
+ * loop, where they come several times) and once more for each of the vectors that are left, the last of them perhaps cut short. It is given
+ * the byte offset of the first element and how many elements count.
  */
-export function forLanes(f: FunctionBuilder, count: number, body: (offset: Local<'i32'> | number, lanes: Lanes) => void): void {
-  const whole = Math.floor(count / 4) * VECTOR_BYTES;
-  if (whole === VECTOR_BYTES) body(0, 4);
+export function forVectors(
+  f: FunctionBuilder,
+  count: number,
+  vectors: number,
+  body: (offset: Local<'i32'> | number, lanes: number) => void,
+): void {
+  const step = vectors * VECTOR_BYTES;
+  const whole = Math.floor((count * 4) / step) * step;
+  if (whole === step) body(0, vectors * 4);
   else if (whole > 0) {
     const offset = f.local.i32();
-    f.for(offset, 0, whole, VECTOR_BYTES, () => body(offset, 4));
+    f.for(offset, 0, whole, step, () => body(offset, vectors * 4));
   }
-  const rest = count % 4;
-  if (rest > 0) body(whole, rest as Lanes);
+  for (let first = whole / 4; first < count; first += 4) body(first * 4, Math.min(4, count - first));
+}
+
+/** {@link forVectors} of one vector. */
+export function forLanes(f: FunctionBuilder, count: number, body: (offset: Local<'i32'> | number, lanes: Lanes) => void): void {
+  forVectors(f, count, 1, (offset, lanes) => body(offset, lanes as Lanes));
 }
 
 /** A mask with all bits set in the first `lanes` lanes. */
@@ -85,3 +96,9 @@ export function transposeSquare(f: FunctionBuilder, [a, b, c, d]: readonly Local
   const [low, high] = [half([0, 4, 1, 5]), half([2, 6, 3, 7])];
   return [low, high].flatMap((pair) => [shuffle(...pair, [0, 1, 4, 5]), shuffle(...pair, [2, 3, 6, 7])]);
 }
+
+/** Neighbouring vectors, treated alike: two of them where the engine joins pairs. */
+export type Pack = readonly Local<'v128'>[];
+
+export const loadPack = (f: FunctionBuilder, address: Local<'i32'>, offset: number, vectors: number): Pack =>
+  Array.from({ length: vectors }, (_, v) => f.let(f.v128.load(address, offset + v * VECTOR_BYTES, 4)));

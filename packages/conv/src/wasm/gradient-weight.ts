@@ -13,7 +13,8 @@ import type { FunctionBuilder, Local } from '@shoal/backend-wasm/encoder';
 import { apply1, nhwc, pad, type Value } from '@shoal/core';
 import { conv2dGradientWeight, type Conv2dGradientWeightAttributes } from '../conv2d.ts';
 import { conv2dGeometry, type Conv2dGeometry } from '../geometry.ts';
-import { emitDepthwiseGradientWeight, isDepthwise } from './depthwise.ts';
+import { emitDepthwiseGradientWeight } from './depthwise-gradient-weight.ts';
+import { isDepthwise } from './depthwise.ts';
 import { forwardPlan } from './taps.ts';
 
 const name = conv2dGradientWeight.name;

@@ -1,8 +1,8 @@
-import type { Stage } from '@shoal/backend-wasm';
+import { loadPack, type Pack, type Stage } from '@shoal/backend-wasm';
 import type { I32, Local } from '@shoal/backend-wasm/encoder';
 import type { WinogradPlan } from './convolution.ts';
 import { outputSide, points, sourceSide } from './tiles.ts';
-import { constantsFor, loadPack, transformProducts, transformSource, type Pack } from './transforms.ts';
+import { constantsFor, transformProducts, transformSource } from './transforms.ts';
 
 const vectorBytes = 16;
 

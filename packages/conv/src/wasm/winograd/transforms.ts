@@ -1,3 +1,4 @@
+import type { Pack } from '@shoal/backend-wasm';
 import type { FunctionBuilder, Local, V128 } from '@shoal/backend-wasm/encoder';
 import { defined } from '@shoal/core';
 
@@ -24,9 +25,6 @@ import { defined } from '@shoal/core';
  */
 const a = Math.SQRT1_2;
 const b = Math.SQRT2;
-
-/** Neighbouring vectors, treated alike: two of them where the engine joins two vectors into one. */
-export type Pack = readonly Local<'v128'>[];
 
 /** Reads vector `index` of row and column. */
 type Read = (row: number, column: number) => Pack;
@@ -172,9 +170,4 @@ export function transformFilter(f: FunctionBuilder, constants: Constants, read: 
   sides.forEach((i) => {
     filterValues(ops, (j) => columns[j]![i]!).forEach((value, j) => write(i * sides.length + j, value));
   });
-}
-
-/** A pack that is loaded from neighbouring addresses. */
-export function loadPack(f: FunctionBuilder, address: Local<'i32'>, offset: number, vectors: number): Pack {
-  return Array.from({ length: vectors }, (_, v) => f.let(f.v128.load(address, offset + v * 16, 4)));
 }

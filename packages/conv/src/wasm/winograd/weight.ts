@@ -1,5 +1,5 @@
-import { atMost, wasmKernel } from '@shoal/backend-wasm';
-import { constantsFor, loadPack, transformFilter } from './transforms.ts';
+import { atMost, loadPack, wasmKernel } from '@shoal/backend-wasm';
+import { constantsFor, transformFilter } from './transforms.ts';
 import { points, windowSide, winogradSizes, winogradWeight } from './tiles.ts';
 
 /** Channels that are read, in one tile of work. */
