@@ -1,4 +1,4 @@
-import { atMost, forPiece, wasmKernel, type Scratch, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import { forPiece, forUnits, wasmKernel, type Scratch, type Stage, type WasmSite } from '@shoal/backend-wasm';
 import type { I32, Local } from '@shoal/backend-wasm/encoder';
 import { nhwc } from '@shoal/core';
 import { productFunction } from './products.ts';
@@ -7,8 +7,8 @@ import { outputSide, points, staggered, tilesOf, winogradConvolution, winogradSi
 
 /** Blocks from which on each transforms its own sources; fewer are cut by output channels as well and share them. */
 const blocksEnough = 8;
-/** Source cells times channels of one tile of work of the transform by itself. */
-const cellsPerTile = 32768;
+/** Source cells times channels that a tile of work aims at where sources are transformed by themselves. */
+const cellsWanted = 32768;
 
 /** All that the emitters share. Sizes in bytes are called so, the others are elements. */
 export interface WinogradPlan {
@@ -60,30 +60,33 @@ function emit(site: WasmSite<WinogradAttributes>): void {
   const sources = site.scratch(points * plan.sourcePointBytes, { perThread: !isShared });
   const patch = site.scratch(points * channels * 4 + 16, { perThread: true });
   const products = site.scratch(points * plan.productPointBytes, { perThread: true });
-  if (isShared) {
-    const perTile = Math.max(1, Math.floor(cellsPerTile / (points * channels)));
-    site.stage({ tiles: Math.ceil(tiles.count / perTile) }, (stage) => {
-      const first = stage.f.let(stage.f.i32.mul(stage.tile, perTile));
-      const target = stage.f.let(stage.f.i32.add(stage.scratch(sources), stage.f.i32.mul(first, plan.sourceRowBytes)));
-      emitSources(plan, stage, { first, count: perTile, target, patch: stage.scratch(patch) });
+  /** Transforms the sources of `perTile` tiles; those of a block by itself are counted from its first on. */
+  const emitSources = (stage: Stage, perTile: number): void => {
+    const { f, tile } = stage;
+    const { i32 } = f;
+    forUnits(stage, tiles.count, perTile, (index) => {
+      const own = isShared ? index : i32.sub(index, i32.mul(tile, perTile));
+      const to = f.let(i32.add(stage.scratch(sources), i32.mul(own, plan.sourceRowBytes)));
+      emitSourceTile(plan, stage, { place: placeOf(plan, stage, index), patch: stage.scratch(patch), to });
     });
+  };
+  const sourcesPerTile = Math.max(1, Math.floor(cellsWanted / (points * channels)));
+  if (isShared) {
+    site.stage({ tiles: Math.ceil(tiles.count / sourcesPerTile) }, (stage) => emitSources(stage, sourcesPerTile));
     site.stage({ tiles: blocks * sizes.slices }, (stage) => {
       const { f, tile } = stage;
       const block = f.let(f.i32.remU(tile, blocks));
-      const index = f.let(f.i32.divU(tile, blocks));
-      const first = f.let(f.i32.mul(block, attributes.block));
-      const from = f.let(f.i32.add(stage.scratch(sources), f.i32.mul(first, plan.sourceRowBytes)));
-      emitSlice(plan, site, stage, { block, blocks, first, slice: index, sources: from, products });
+      const from = f.let(f.i32.add(stage.scratch(sources), f.i32.mul(block, attributes.block * plan.sourceRowBytes)));
+      emitSlice(plan, site, stage, { block, blocks, slice: f.let(f.i32.divU(tile, blocks)), sources: from, products });
     });
     return;
   }
   site.stage({ tiles: blocks }, (stage) => {
     const { f, tile } = stage;
-    const first = f.let(f.i32.mul(tile, attributes.block));
-    emitSources(plan, stage, { first, count: attributes.block, target: stage.scratch(sources), patch: stage.scratch(patch) });
-    const index = f.local.i32();
-    f.for(index, 0, sizes.slices, 1, () => {
-      emitSlice(plan, site, stage, { block: tile, blocks, first, slice: index, sources: stage.scratch(sources), products });
+    emitSources(stage, attributes.block);
+    const slice = f.local.i32();
+    f.for(slice, 0, sizes.slices, 1, () => {
+      emitSlice(plan, site, stage, { block: tile, blocks, slice, sources: stage.scratch(sources), products });
     });
   });
 }
@@ -104,28 +107,9 @@ function placeOf({ attributes, tiles }: WinogradPlan, { f }: Stage, index: Local
   };
 }
 
-/** Transforms the sources of up to `count` tiles from `first` on. */
-function emitSources(
-  plan: WinogradPlan,
-  stage: Stage,
-  { first, count, target, patch }: { first: Local<'i32'>; count: number; target: Local<'i32'>; patch: Local<'i32'> },
-): void {
-  const { f } = stage;
-  const { i32 } = f;
-  const end = atMost(f, i32.add(first, count), plan.tiles.count);
-  const to = f.let(target);
-  const index = f.local.i32();
-  f.for(index, first, end, 1, () => {
-    emitSourceTile(plan, stage, { place: placeOf(plan, stage, index), patch, to });
-    f.set(to, i32.add(to, plan.sourceRowBytes));
-  });
-}
-
 interface SlicePlace {
   readonly block: Local<'i32'>;
   readonly blocks: number;
-  /** First tile of the block. */
-  readonly first: Local<'i32'>;
   readonly slice: Local<'i32'>;
   readonly sources: Local<'i32'>;
   readonly products: Scratch;
@@ -139,10 +123,8 @@ function emitSlice(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, stage
   forPiece(f, { total: tiles.count, size: attributes.block, isLast: () => i32.eq(place.block, place.blocks - 1) }, (rows) =>
     emitProducts(plan, site, stage, place, rows),
   );
-  const end = atMost(f, i32.add(place.first, attributes.block), tiles.count);
   const from = f.let(stage.scratch(place.products));
-  const index = f.local.i32();
-  f.for(index, place.first, end, 1, () => {
+  forUnits({ f, tile: place.block }, tiles.count, attributes.block, (index) => {
     emitOutputTile(plan, stage, { slice: place.slice, from, place: placeOf(plan, stage, index) });
     f.set(from, i32.add(from, plan.productRowBytes));
   });

@@ -1,4 +1,4 @@
-import { loadPack, type Pack, type Stage } from '@shoal/backend-wasm';
+import { forPiece, forVectors, loadPack, type Pack, type Stage } from '@shoal/backend-wasm';
 import type { I32, Local } from '@shoal/backend-wasm/encoder';
 import type { WinogradPlan } from './convolution.ts';
 import { outputSide, points, sourceSide } from './tiles.ts';
@@ -71,29 +71,18 @@ function emitPatch({ source }: WinogradPlan, stage: Stage, { image, sourceRow, s
 function emitSourceTransform(plan: WinogradPlan, { f }: Stage, from: Local<'i32'>, rowBytes: Local<'i32'>, to: Local<'i32'>): void {
   const { i32, v128 } = f;
   const { channels } = plan.source;
-  const rows = [f.let(from)];
-  while (rows.length < sourceSide) rows.push(f.let(i32.add(rows.at(-1)!, rowBytes)));
-  const target = f.let(to);
+  const firsts = [from];
+  while (firsts.length < sourceSide) firsts.push(f.let(i32.add(firsts.at(-1)!, rowBytes)));
   const constants = constantsFor(f, 'source');
-  const transform = (vectors: number): void =>
+  forVectors(f, channels, plan.vectors, (offset, lanes) => {
+    const [target, ...rows] = [to, ...firsts].map((first) => f.let(i32.add(first, offset)));
+    const read = (row: number, column: number): Pack => loadPack(f, rows[row]!, column * channels * 4, Math.ceil(lanes / 4));
     f.temporaries(() =>
-      transformSource(
-        f,
-        constants,
-        (row, column) => loadPack(f, rows[row]!, column * channels * 4, vectors),
-        (point, values) => values.forEach((value, v) => v128.store(target, value, point * plan.sourcePointBytes + v * vectorBytes, 4)),
+      transformSource(f, constants, read, (point, values) =>
+        values.forEach((value, v) => v128.store(target!, value, point * plan.sourcePointBytes + v * vectorBytes, 4)),
       ),
     );
-  const count = Math.ceil(channels / 4);
-  const whole = Math.floor(count / plan.vectors);
-  const i = f.local.i32();
-  const stepBytes = plan.vectors * vectorBytes;
-  f.for(i, 0, whole, 1, () => {
-    transform(plan.vectors);
-    for (const pointer of [...rows, target]) f.set(pointer, i32.add(pointer, stepBytes));
   });
-  const rest = count % plan.vectors;
-  if (rest > 0) transform(rest);
 }
 
 /** Transforms the products of one tile with one slice into output cells, and writes those that exist. */
@@ -124,66 +113,48 @@ interface OutputPlace {
   readonly exists: { readonly rows: Local<'i32'>; readonly columns: Local<'i32'> } | null;
 }
 
-/** All channels of the slice. */
+/** All channels of the slice; the last slice may have fewer. */
 function emitChannels(plan: WinogradPlan, stage: Stage, { slice, from, at, exists }: OutputPlace): void {
   const { f } = stage;
   const { i32 } = f;
   const { sizes, vectors } = plan;
-  const sliceChannels = plan.attributes.panel * plan.attributes.panelsPerSlice;
-  const channelsOfLast = sizes.outer - (sizes.slices - 1) * sliceChannels;
-  const step = vectors * vectorBytes;
-  const wholeBytes = (channels: number): number => Math.floor((channels * 4) / step) * step;
-  const isLast = f.let(i32.eq(slice, sizes.slices - 1));
-  const bytes = f.let(f.select(i32.const(wholeBytes(channelsOfLast)), i32.const(wholeBytes(sliceChannels)), isLast));
-  const product = f.let(from);
-  const channel = f.let(i32.mul(slice, sliceChannels * 4));
-  const cell = f.let(i32.add(at, channel));
+  const size = plan.attributes.panel * plan.attributes.panelsPerSlice;
+  const first = f.let(i32.mul(slice, size * 4));
   const constants = constantsFor(f, 'products');
-  const emit = (lanes: number, offset: number): void =>
-    f.temporaries(() => emitCells(plan, stage, { constants, product, channel, cell, exists, lanes, offset }));
-  const end = f.let(i32.add(product, bytes));
-  f.if(i32.ltU(product, end), () => {
-    f.loop((next) => {
-      emit(vectors * 4, 0);
-      f.set(channel, i32.add(channel, step));
-      f.set(cell, i32.add(cell, step));
-      f.brIf(next, i32.ltU(f.tee(product, i32.add(product, step)), end));
-    });
-  });
-  const rest = channelsOfLast - wholeBytes(channelsOfLast) / 4;
-  if (rest === 0) return;
-  f.if(isLast, () => {
-    for (let first = 0; first < rest; first += 4) emit(Math.min(4, rest - first), first * 4);
-  });
+  forPiece(f, { total: sizes.outer, size, isLast: () => i32.eq(slice, sizes.slices - 1) }, (channels) =>
+    forVectors(f, channels, vectors, (offset, lanes) => {
+      const product = f.let(i32.add(from, offset));
+      const channel = f.let(i32.add(first, offset));
+      const cell = f.let(i32.add(at, channel));
+      f.temporaries(() => emitCells(plan, stage, { constants, product, channel, cell, exists, lanes }));
+    }),
+  );
 }
 
-interface CellsPlace extends Omit<OutputPlace, 'slice' | 'from' | 'at'> {
+interface CellsPlace extends Pick<OutputPlace, 'exists'> {
   readonly constants: ReturnType<typeof constantsFor>;
   readonly product: Local<'i32'>;
   readonly channel: Local<'i32'>;
   readonly cell: Local<'i32'>;
   /** How many channels: some vectors of four, or less than one. */
   readonly lanes: number;
-  /** Bytes from where the pointers stand. */
-  readonly offset: number;
 }
 
 /** Some vectors of channels of 4x4 cells. */
-function emitCells(plan: WinogradPlan, stage: Stage, { constants, product, channel, cell, exists, lanes, offset }: CellsPlace): void {
+function emitCells(plan: WinogradPlan, stage: Stage, { constants, product, channel, cell, exists, lanes }: CellsPlace): void {
   const { f } = stage;
   const { i32, f32x4 } = f;
   const { width, channels } = plan.target;
-  const bias = plan.hasBias ? loadPack(f, f.let(i32.add(stage.input(2), channel)), offset, Math.ceil(lanes / 4)) : null;
-  const read = (row: number, column: number): Pack =>
-    loadPack(f, product, (row * sourceSide + column) * plan.productPointBytes + offset, Math.ceil(lanes / 4));
+  const vectors = Math.ceil(lanes / 4);
+  const bias = plan.hasBias ? loadPack(f, f.let(i32.add(stage.input(2), channel)), 0, vectors) : null;
+  const read = (row: number, column: number): Pack => loadPack(f, product, (row * sourceSide + column) * plan.productPointBytes, vectors);
   const guarded = (present: I32 | null, body: () => void): void => (present ? f.if(present, body) : body());
   transformProducts(f, constants, read, (row, cells) => {
     guarded(exists && row > 0 ? i32.gtS(exists.rows, row) : null, () => {
       cells.forEach((values, column) => {
         guarded(exists && column > 0 ? i32.gtS(exists.columns, column) : null, () => {
           const results = bias ? values.map((value, v) => f.let(f32x4.add(value, bias[v]!))) : values;
-          const place = { at: cell, offset: (row * width + column) * channels * 4 + offset, channel, channelOffset: offset };
-          stage.storeAll(results, place, lanes);
+          stage.storeAll(results, { at: cell, offset: (row * width + column) * channels * 4, channel }, lanes);
         });
       });
     });
