@@ -24,8 +24,11 @@ const name = conv2dGradientWeight.name;
 const cellsPerBlock = 200;
 /** Weights by a panel from which on a block of dy is copied together: it is read once for every few of them. */
 const fewestForCopy = 32;
-/** Tiles that the stage aims at where the shape allows. */
-const tilesWanted = 16;
+/** Tiles that the stage aims at: each reads all cells of some input channels, so that more of them read more. */
+const tilesWanted = 8;
+/** Input channels that lie on one line of the cache, and those that are too few to go by tap for tap. */
+const line = 16;
+const fewChannels = 24;
 
 /** Pads the input, so that the kernel reads every tap of every window. */
 function lower([x, dy]: readonly Value[], attributes: Conv2dGradientWeightAttributes): readonly Value[] | null {
@@ -59,49 +62,59 @@ function emitGradientWeight(site: WasmSite<Conv2dGradientWeightAttributes>, geom
   const { window, stride, dilation } = attributes;
   const [, height, width, channels] = nhwc(name, inputs[0]!.shape);
   const { batch, output, lineWidth } = cellsOf(geometry, attributes, width);
-  // Where the columns of a window touch, (s, c) is one axis of the weight and of the input alike.
-  const touching = groups === 1 && dilation.width === 1;
+  // Where the columns of a window touch, (s, c) is one axis of the weight and of the input alike: longer, if there are few channels.
+  const touching = groups === 1 && dilation.width === 1 && channelsPerGroup < fewChannels;
   const columns = touching ? 1 : window.width;
   const run = touching ? window.width * channelsPerGroup : channelsPerGroup;
   const panel = panelColumns(engine.wide, outputChannelsPerGroup);
   const panels = Math.ceil(outputChannelsPerGroup / panel);
-  const tiles = window.height * columns * groups * panels;
-  const parts = shares(run, Math.ceil(tilesWanted / tiles));
+  const share = Math.min(run, Math.ceil(Math.ceil(run / Math.ceil(tilesWanted / (groups * panels))) / line) * line);
+  const shares = Math.ceil(run / share);
+  const rowParts = groups * panels * shares < tilesWanted ? window.height : 1;
   const block = blockOf(batch, output);
-  const isCopied = parts[0]!.length >= fewestForCopy;
+  const isCopied = (window.height / rowParts) * columns * share >= fewestForCopy;
   const copy = isCopied ? site.scratch(block.images * block.rows * output.width * panel * 4, { perThread: true }) : null;
+  const weightRow = outputChannels * 4;
   const sizes: Sizes = {
     batch,
     output,
     block,
-    weightRow: outputChannels * 4,
-    dyCell: outputChannels * 4,
-    term: copy ? panel * 4 : outputChannels * 4,
+    weightRow,
+    dyCell: weightRow,
+    term: copy ? panel * 4 : weightRow,
     x: { cell: stride.width * channels * 4, row: stride.height * lineWidth * channels * 4, image: height * width * channels * 4 },
+    rows: {
+      count: window.height / rowParts,
+      x: dilation.height * width * channels * 4,
+      target: window.width * channelsPerGroup * weightRow,
+    },
+    columns: { count: columns, x: dilation.width * channels * 4, target: channelsPerGroup * weightRow },
   };
-  for (const { start, length } of parts) {
-    site.stage({ tiles }, (stage) => {
-      const { f, tile } = stage;
-      const { i32 } = f;
-      const within = f.let(i32.remU(tile, panels));
-      const rest = f.let(i32.divU(tile, panels));
-      const group = f.let(i32.remU(rest, groups));
-      const tap = f.let(i32.divU(rest, groups));
-      const [row, column] = [f.let(i32.divU(tap, columns)), f.let(i32.remU(tap, columns))];
-      const channel = f.let(i32.shl(i32.add(i32.mul(group, outputChannelsPerGroup), i32.mul(within, panel)), 2));
-      const cell = i32.add(i32.mul(row, dilation.height * width * channels), i32.mul(column, dilation.width * channels));
-      // Rows of the weight are counted over (r, s, c).
-      const weightRow = i32.add(i32.mul(i32.add(i32.mul(row, window.width), column), channelsPerGroup), start);
-      const place = {
-        x: f.let(i32.add(stage.input(0), i32.shl(i32.add(cell, i32.add(i32.mul(group, channelsPerGroup), start)), 2))),
-        dy: f.let(i32.add(stage.input(1), channel)),
-        target: f.let(i32.add(stage.output(0), i32.add(i32.mul(weightRow, sizes.weightRow), channel))),
-        copy: copy && stage.scratch(copy),
-      };
-      const emit = (lanes: number): void => emitPanel(f, sizes, place, { pieces: cutRows(length, engine.tileRows), lanes });
-      forPiece(f, { total: outputChannelsPerGroup, size: panel, isLast: () => i32.eq(within, panels - 1) }, emit);
+  site.stage({ tiles: rowParts * groups * shares * panels }, (stage) => {
+    const { f, tile } = stage;
+    const { i32 } = f;
+    const within = f.let(i32.remU(tile, panels));
+    const rest = f.let(i32.divU(tile, panels));
+    const part = f.let(i32.remU(rest, shares));
+    const others = f.let(i32.divU(rest, shares));
+    const group = f.let(i32.remU(others, groups));
+    const row = f.let(i32.divU(others, groups));
+    const start = f.let(i32.mul(part, share));
+    const channel = f.let(i32.shl(i32.add(i32.mul(group, outputChannelsPerGroup), i32.mul(within, panel)), 2));
+    const first = i32.shl(i32.add(i32.mul(group, channelsPerGroup), start), 2);
+    const place = {
+      x: f.let(i32.add(stage.input(0), i32.add(i32.mul(row, sizes.rows.x), first))),
+      dy: f.let(i32.add(stage.input(1), channel)),
+      target: f.let(i32.add(stage.output(0), i32.add(i32.add(i32.mul(row, sizes.rows.target), i32.mul(start, weightRow)), channel))),
+      copy: copy && stage.scratch(copy),
+    };
+    forPiece(f, { total: run, size: share, isLast: () => i32.eq(part, shares - 1) }, (length) => {
+      const pieces = cutRows(length, engine.tileRows);
+      forPiece(f, { total: outputChannelsPerGroup, size: panel, isLast: () => i32.eq(within, panels - 1) }, (lanes) =>
+        emitPanel(f, sizes, place, { pieces, lanes }),
+      );
     });
-  }
+  });
 }
 
 /**
@@ -131,13 +144,7 @@ function blockOf(batch: number, { height, width }: Sizes['output']): Sizes['bloc
   return { images: 1, rows: Math.ceil(height / blocks) };
 }
 
-/** A length in about equal parts, at most as many as asked for, none below one micro-tile. */
-function shares(length: number, wanted: number): readonly { readonly start: number; readonly length: number }[] {
-  const size = Math.max(6, Math.ceil(length / Math.max(1, wanted)));
-  return Array.from({ length: Math.ceil(length / size) }, (_, i) => ({ start: i * size, length: Math.min(size, length - i * size) }));
-}
-
-/** Everything in bytes, but batch, output and block. */
+/** Everything in bytes, but batch, output, block and counts. */
 interface Sizes {
   readonly batch: number;
   readonly output: { readonly height: number; readonly width: number };
@@ -148,6 +155,15 @@ interface Sizes {
   readonly dyCell: number;
   readonly term: number;
   readonly x: { readonly cell: number; readonly row: number; readonly image: number };
+  /** Taps of a tile: how many, and from one to the next in the input and in the weight. */
+  readonly rows: Taps;
+  readonly columns: Taps;
+}
+
+interface Taps {
+  readonly count: number;
+  readonly x: number;
+  readonly target: number;
 }
 
 type Place = Readonly<Record<'x' | 'dy' | 'target', Local<'i32'>>>;
@@ -175,15 +191,18 @@ function emitPanel(
       emitTogether(f, sizes, { dy, copy: place.copy, count }, lanes);
       f.set(dy, place.copy);
     }
-    const target = f.let(place.target);
-    for (const { rows: piece, count } of pieces) {
-      const repeat = f.local.i32();
-      f.for(repeat, 0, count, 1, () => {
-        f.temporaries(() => emitMicroTile(f, sizes, { x: from, dy, target, images, rows }, { piece, lanes, isFirst }));
-        f.set(from, i32.add(from, piece * 4));
-        f.set(target, i32.add(target, piece * weightRow));
-      });
-    }
+    forTaps(f, sizes.rows, { x: from, target: place.target }, (ofRow) =>
+      forTaps(f, sizes.columns, ofRow, (tap) => {
+        for (const { rows: piece, count } of pieces) {
+          const repeat = f.local.i32();
+          f.for(repeat, 0, count, 1, () => {
+            f.temporaries(() => emitMicroTile(f, sizes, { ...tap, dy, images, rows }, { piece, lanes, isFirst }));
+            f.set(tap.x, i32.add(tap.x, piece * 4));
+            f.set(tap.target, i32.add(tap.target, piece * weightRow));
+          });
+        }
+      }),
+    );
   };
   emitBlock(true);
   const blocksOfRows = Math.ceil(output.height / block.rows);
@@ -195,6 +214,19 @@ function emitPanel(
   f.for(image, 0, batch, 1, () => {
     f.for(row, row, output.height, block.rows, () => emitBlock(false));
     f.set(row, 0);
+  });
+}
+
+type Tap = Pick<Place, 'x' | 'target'>;
+
+/** Goes through taps; each is given pointers of its own. */
+function forTaps(f: FunctionBuilder, { count, x, target }: Taps, first: Tap, body: (tap: Tap) => void): void {
+  const { i32 } = f;
+  const [next, i] = [{ x: f.let(first.x), target: f.let(first.target) }, f.local.i32()];
+  f.for(i, 0, count, 1, () => {
+    body({ x: f.let(next.x), target: f.let(next.target) });
+    f.set(next.x, i32.add(next.x, x));
+    f.set(next.target, i32.add(next.target, target));
   });
 }
 
