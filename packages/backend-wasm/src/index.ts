@@ -18,5 +18,5 @@ export {
   VECTOR_BYTES,
 } from './lanes.ts';
 export { layoutOf, type Layout } from './layout.ts';
-export { addProducts, cutRows, type Pieces, type Sums } from './register-tiles.ts';
+export { cutRows, startSums, sumProducts, type Pieces, type Sums, type Terms } from './register-tiles.ts';
 export { printExpression, type Leaves } from './print.ts';

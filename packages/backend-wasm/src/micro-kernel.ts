@@ -1,5 +1,5 @@
 import { compile, ModuleBuilder } from './encoder/index.ts';
-import { addProducts } from './register-tiles.ts';
+import { startSums, sumProducts } from './register-tiles.ts';
 
 /** Depth of the sums: the operands stay in the first-level cache. */
 export const DEPTH = 256;
@@ -28,20 +28,13 @@ export interface BuiltMicroKernel {
 export function microKernel({ rows, columns, fma, wide }: MicroKernel): BuiltMicroKernel {
   const m = new ModuleBuilder({ fma, shared: false });
   markMode(m, wide);
-  const each = Array.from({ length: rows }, (_, i) => i);
-  const vectors = Array.from({ length: columns / 4 }, (_, i) => i);
   m.function({ name: 'run', parameters: { times: 'i32' }, export: true }, (f, { times }) => {
-    const { i32, v128 } = f;
     const i = f.local.i32();
     f.for(i, 0, times, 1, () => {
-      const sums = each.map(() => vectors.map(() => f.local.v128(0)));
-      const [a, b] = [f.local.i32(operands.a), f.local.i32(operands.b)];
-      f.loop((next) => {
-        addProducts(f, sums, a, DEPTH * 4, b);
-        f.set(b, i32.add(b, columns * 4));
-        f.brIf(next, i32.ltU(f.tee(a, i32.add(a, 4)), DEPTH * 4));
-      });
-      each.forEach((row) => vectors.forEach((v) => v128.store(operands.sums, sums[row]![v]!, (row * columns + v * 4) * 4)));
+      const sums = startSums(f, rows, columns / 4);
+      const left = { at: f.local.i32(operands.a), step: 4, rowBytes: DEPTH * 4 };
+      sumProducts(f, sums, left, { at: f.local.i32(operands.b), step: columns * 4 }, operands.b + DEPTH * columns * 4);
+      sums.forEach((ofRow, row) => ofRow.forEach((sum, v) => f.v128.store(operands.sums, sum, (row * columns + v * 4) * 4)));
     });
   });
   const memory = new WebAssembly.Memory({ initial: 1 });

@@ -1,4 +1,4 @@
-import type { FunctionBuilder, Local } from './encoder/index.ts';
+import type { FunctionBuilder, Local, Operand } from './encoder/index.ts';
 
 /** Register tiles of equal size, one after the other from `start` on. */
 export interface Pieces {
@@ -40,13 +40,43 @@ export function cutRows(length: number, largest: number): readonly Pieces[] {
 /** The accumulators of a register tile: vectors of neighbouring columns, row by row. */
 export type Sums = readonly (readonly Local<'v128'>[])[];
 
-/** One term of every sum: a number of each row on the left, `rowBytes` apart, by the neighbouring columns on the right. */
-export function addProducts(f: FunctionBuilder, sums: Sums, left: Local<'i32'>, rowBytes: number, right: Local<'i32'>): void {
-  f.temporaries(() => {
-    const columns = sums[0]!.map((_, v) => f.let(f.v128.load(right, v * 16, 4)));
-    sums.forEach((ofRow, row) => {
-      const x = f.let(f.v128.load32Splat(left, row * rowBytes));
-      ofRow.forEach((sum, v) => f.set(sum, f.f32x4.madd(x, columns[v]!, sum)));
+/** Accumulators of `rows` by `vectors` that begin with `start`, or with zero. */
+export function startSums(
+  f: FunctionBuilder,
+  rows: number,
+  vectors: number,
+  start: (row: number, vector: number) => Operand<'v128'> = () => 0,
+): Sums {
+  return Array.from({ length: rows }, (_, row) => Array.from({ length: vectors }, (__, vector) => f.local.v128(start(row, vector))));
+}
+
+/** A pointer that moves by `step` bytes from one term of a sum to the next. */
+export interface Terms {
+  readonly at: Local<'i32'>;
+  readonly step: number;
+}
+
+/**
+ * The inner loop of all products: a number of each row on the left, `rowBytes` apart, by the neighbouring columns on the right, term by
+ * term until the right pointer gets to `end`.
+ */
+export function sumProducts(
+  f: FunctionBuilder,
+  sums: Sums,
+  left: Terms & { readonly rowBytes: number },
+  right: Terms,
+  end: Local<'i32'> | number,
+): void {
+  const { i32, v128, f32x4 } = f;
+  f.loop((next) => {
+    f.temporaries(() => {
+      const columns = sums[0]!.map((_, v) => f.let(v128.load(right.at, v * 16, 4)));
+      sums.forEach((ofRow, row) => {
+        const x = f.let(v128.load32Splat(left.at, row * left.rowBytes));
+        ofRow.forEach((sum, v) => f.set(sum, f32x4.madd(x, columns[v]!, sum)));
+      });
     });
+    f.set(left.at, i32.add(left.at, left.step));
+    f.brIf(next, i32.ltU(f.tee(right.at, i32.add(right.at, right.step)), end));
   });
 }

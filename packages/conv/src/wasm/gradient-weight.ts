@@ -1,11 +1,12 @@
 import {
-  addProducts,
   atMost,
   cutRows,
   forPiece,
   loadPack,
   panelColumns,
+  startSums,
   storeLanes,
+  sumProducts,
   wasmKernel,
   type Lanes,
   type Pieces,
@@ -260,23 +261,15 @@ function emitMicroTile(
   { piece, lanes, isFirst }: { readonly piece: number; readonly lanes: number; readonly isFirst: boolean },
 ): void {
   const { i32, v128 } = f;
-  const vectors = Array.from({ length: Math.ceil(lanes / 4) }, (_, i) => i);
-  const sums = Array.from({ length: piece }, (_, row) =>
-    vectors.map((vector) => f.local.v128(isFirst ? 0 : v128.load(target, row * weightRow + vector * 16, 4))),
-  );
+  const sums = startSums(f, piece, Math.ceil(lanes / 4), (r, v) => (isFirst ? 0 : v128.load(target, r * weightRow + v * 16, 4)));
   const dy = f.let(firstTerm);
   const plane = f.let(from);
   const [image, row] = [f.local.i32(), f.local.i32()];
   f.for(image, 0, images, 1, () => {
     const line = f.let(plane);
     f.for(row, 0, rows, 1, () => {
-      const at = f.let(line);
       const end = f.let(i32.add(dy, output.width * term));
-      f.loop((next) => {
-        addProducts(f, sums, at, 4, dy);
-        f.set(at, i32.add(at, x.cell));
-        f.brIf(next, i32.ltU(f.tee(dy, i32.add(dy, term)), end));
-      });
+      sumProducts(f, sums, { at: f.let(line), step: x.cell, rowBytes: 4 }, { at: dy, step: term }, end);
       f.set(line, i32.add(line, x.row));
     });
     f.set(plane, i32.add(plane, x.image));

@@ -1,4 +1,4 @@
-import { addProducts, atMost, cutRows, forPiece, wasmKernel, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import { atMost, cutRows, forPiece, startSums, sumProducts, wasmKernel, type Stage, type WasmSite } from '@shoal/backend-wasm';
 import type { Local, Operand } from '@shoal/backend-wasm/encoder';
 import { nhwc, type Nhwc } from '@shoal/core';
 import { packSizes, tapConvolution, type PackSizes, type TapAttributes, type TapPhase } from './taps.ts';
@@ -193,18 +193,13 @@ function emitMicroTile(emission: Emission, place: PanelPlace, cells: number, lan
   const vectors = range(Math.ceil(lanes / 4));
   // Starting from the bias, instead of adding it at the end, costs nothing.
   const bias = hasBias ? f.let(i32.add(stage.input(2), place.channel)) : null;
-  const start = vectors.map((v) => (bias ? f.let(v128.load(bias, v * 16, 4)) : null));
-  const sums = range(cells).map(() => vectors.map((v) => f.local.v128(start[v] ?? 0)));
+  const start = vectors.map((v) => (bias ? f.let(v128.load(bias, v * 16, 4)) : 0));
+  const sums = startSums(f, cells, vectors.length, (_, v) => start[v]!);
   if (phase.rows.count * phase.columns.count > 0) {
     const weights = f.let(place.packed);
     sweep(emission, place.source, (from: Local<'i32'>) => {
-      const at = f.let(from);
-      const end = f.let(i32.add(from, run * 4));
-      f.loop((next) => {
-        addProducts(f, sums, at, source.step, weights);
-        f.set(weights, i32.add(weights, panel * 4));
-        f.brIf(next, i32.ltU(f.tee(at, i32.add(at, 4)), end));
-      });
+      const end = f.let(i32.add(weights, run * panel * 4));
+      sumProducts(f, sums, { at: f.let(from), step: 4, rowBytes: source.step }, { at: weights, step: panel * 4 }, end);
     });
   }
   sums.forEach((ofCell, cell) => {

@@ -1,4 +1,4 @@
-import { addProducts, atMost, cutRows, forPiece, storeLanes, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import { atMost, cutRows, forPiece, startSums, storeLanes, sumProducts, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
 import type { Local, Operand } from '@shoal/backend-wasm/encoder';
 import { sizeOf, type Shape } from '@shoal/core';
 import { matrixOffset } from './batches.ts';
@@ -83,23 +83,15 @@ interface Place {
   readonly channel: Local<'i32'>;
 }
 
-const range = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
-
 function emitMicroTile({ stage, plan, hasEpilogue }: Emission, place: Place, rows: number, lanes: number): void {
   const { f } = stage;
   const { i32, f32x4, v128 } = f;
   const { k, n, a, b } = plan;
-  const vectors = range(Math.ceil(lanes / 4));
-  const sums = range(rows).map(() => vectors.map(() => f.local.v128(0)));
+  const sums = startSums(f, rows, Math.ceil(lanes / 4));
   const each = (body: (sum: Local<'v128'>, offset: number, count: Lanes) => void): void =>
     sums.forEach((ofRow, row) => ofRow.forEach((sum, v) => body(sum, row * n * 4 + v * 16, Math.min(4, lanes - v * 4) as Lanes)));
   const [from, at, end] = [f.let(place.a), f.let(place.b), f.local.i32()];
-  const loop = (): void =>
-    f.loop((next) => {
-      addProducts(f, sums, from, a.row, at);
-      f.set(from, i32.add(from, a.step));
-      f.brIf(next, i32.ltU(f.tee(at, i32.add(at, b.step)), end));
-    });
+  const loop = (): void => sumProducts(f, sums, { at: from, step: a.step, rowBytes: a.row }, { at, step: b.step }, end);
   const finish = (): void =>
     sums.forEach((ofRow, row) => stage.storeAll(ofRow, { at: place.y, offset: row * n * 4, channel: place.channel }, lanes));
   if (k <= chain) {

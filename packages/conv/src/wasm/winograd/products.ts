@@ -1,5 +1,5 @@
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '@shoal/backend-wasm/encoder';
-import { addProducts, cutRows } from '@shoal/backend-wasm';
+import { cutRows, startSums, sumProducts } from '@shoal/backend-wasm';
 
 /** A product of matrices for one point: `rows` tiles by `lanes` output channels, summed over `inner` channels. Distances in bytes. */
 export interface ProductShape {
@@ -46,15 +46,8 @@ function emitProduct(
   product: Local<'i32'>,
 ): void {
   const { i32, v128 } = f;
-  const vectors = Array.from({ length: Math.ceil(lanes / 4) }, (_, v) => v);
-  const sums = Array.from({ length: cells }, () => vectors.map(() => f.local.v128(0)));
-  const at = f.let(source);
-  const weights = f.let(weight);
-  const end = f.let(i32.add(source, inner * 4));
-  f.loop((next) => {
-    addProducts(f, sums, at, sourceRow, weights);
-    f.set(weights, i32.add(weights, panel * 4));
-    f.brIf(next, i32.ltU(f.tee(at, i32.add(at, 4)), end));
-  });
-  sums.forEach((sum, cell) => vectors.forEach((v) => v128.store(product, sum[v]!, cell * productRow + v * 16, 4)));
+  const sums = startSums(f, cells, Math.ceil(lanes / 4));
+  const end = f.let(i32.add(weight, inner * panel * 4));
+  sumProducts(f, sums, { at: f.let(source), step: 4, rowBytes: sourceRow }, { at: f.let(weight), step: panel * 4 }, end);
+  sums.forEach((ofCell, cell) => ofCell.forEach((sum, v) => v128.store(product, sum, cell * productRow + v * 16, 4)));
 }
