@@ -61,9 +61,7 @@ export interface Stage {
   readonly scratch: (scratch: Scratch) => Local<'i32'>;
   /** Four neighbouring elements of input `index`, computed where it is a fused expression. May read past the end of a tensor: mask what is not yours. */
   readonly load: (index: number, place: Place) => V128;
-  /** Applies the fused epilogue, if there is one, to four elements of output 0. */
-  readonly epilogue: (result: V128, place: Place) => V128;
-  /** Applies the epilogue and writes the first `lanes` lanes (default 4) to output 0, nothing else. */
+  /** Applies the fused epilogue, if there is one, and writes the first `lanes` lanes (default 4) to output 0, nothing else. */
   readonly store: (result: V128, place: Place, lanes?: Lanes) => void;
   /** `store` of neighbouring vectors, the first at `place`; `lanes` counts over all of them. In wide mode the engine joins pairs of them. */
   readonly storeAll: (results: readonly V128[], place: Place, lanes: number) => void;

@@ -122,7 +122,6 @@ function stageOf(f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'
       const at = pinned(f, place);
       return printExpression(f, load.expression, { input: (i) => operand(load, i, `load${index}_`, at)(0), coordinate });
     },
-    epilogue: (result, place) => finished([result], place)[0]!,
     store: (result, place, lanes = 4) => stage.storeAll([result], place, lanes),
     storeAll(results, place, lanes) {
       const at = pinned(f, place);

@@ -2,6 +2,7 @@ import { atMost, forPiece, loadPack, storeLanes, type Lanes, type Stage, type Wa
 import { nhwc } from '@shoal/core';
 import { conv2dGradientWeight, type Conv2dGradientWeightAttributes } from '../conv2d.ts';
 import type { Conv2dGeometry } from '../geometry.ts';
+import { range } from './taps.ts';
 
 /** Cells that one float32 sum adds up before it joins the total. */
 const chain = 1024;
@@ -13,8 +14,6 @@ const tilesWanted = 8;
 const blockBytes = 24_000;
 /** Taps whose sums stay in registers. */
 const tapsAtOnce = 9;
-
-const range = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 
 /**
  * dW[r, s, c] is the sum over all cells p of x[p + (r, s), c] * dy[p, c]. One tile is a few channels and up to nine taps, over all cells;

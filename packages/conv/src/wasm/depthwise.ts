@@ -2,7 +2,7 @@ import { cutRows, forVectors, loadPack, wasmKernel, type Stage, type WasmSite } 
 import type { Local } from '@shoal/backend-wasm/encoder';
 import { nhwc, type Op } from '@shoal/core';
 import type { Conv2dGeometry } from '../geometry.ts';
-import { tapConvolution, type TapAttributes } from './taps.ts';
+import { range, tapConvolution, type TapAttributes } from './taps.ts';
 
 /** Each channel by itself: nothing is summed over channels, so vectors run along them and weights need no packing. */
 export const isDepthwise = ({ channelsPerGroup, outputChannelsPerGroup }: Conv2dGeometry): boolean =>
@@ -15,8 +15,6 @@ export const depthwiseTapsWasm = wasmKernel(depthwiseTaps, emitDepthwise, { fusi
 
 /** Cells of a row that are computed together. */
 const cellsAtOnce = 4;
-
-const range = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 
 /** One tap of a phase: rows and weights in bytes, columns in cells. */
 interface Tap {

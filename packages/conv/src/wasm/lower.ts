@@ -13,25 +13,25 @@ export function applyPlan(
   plan: TapPlan,
   operands: { readonly source: Value; readonly weight: Value; readonly bias?: Value | undefined },
   geometry: Conv2dGeometry,
-  { groups }: Conv2dAttributes,
+  attributes: Conv2dAttributes,
   target: { readonly outputShape: Shape; readonly transposed: boolean },
   lowering: Lowering,
 ): readonly Value[] {
   const channels = target.transposed ? geometry.channelsPerGroup : geometry.outputChannelsPerGroup;
   const panel = panelColumns(lowering.device.flags['wide'] === true, channels);
-  const fast = applyWinograd(plan, operands, { groups, panel, ...target }, lowering);
+  const fast = applyWinograd(plan, operands, attributes, { panel, ...target }, lowering);
   if (fast) return [fast];
   const { padding, ...rest } = plan;
   const { source, weight, bias } = operands;
   const padded = pad(source, { before: [0, padding.top, padding.left, 0], after: [0, padding.bottom, padding.right, 0] });
   const pack = {
     panel,
-    groups,
+    groups: attributes.groups,
     transposed: target.transposed,
     phases: plan.phases.map(({ weightRows, weightColumns }) => ({ weightRows, weightColumns })),
   };
-  const attributes = { ...pack, ...rest, weightShape: weight.shape, outputShape: target.outputShape };
+  const planned = { ...pack, ...rest, weightShape: weight.shape, outputShape: target.outputShape };
   const extra = bias ? [bias] : [];
-  if (isDepthwise(geometry)) return [apply1(depthwiseTaps, [padded, weight, ...extra], attributes)];
-  return [apply1(tapConvolution, [padded, apply1(packWeight, [weight], pack), ...extra], attributes)];
+  if (isDepthwise(geometry)) return [apply1(depthwiseTaps, [padded, weight, ...extra], planned)];
+  return [apply1(tapConvolution, [padded, apply1(packWeight, [weight], pack), ...extra], planned)];
 }

@@ -1,7 +1,7 @@
 import { atMost, cutRows, forPiece, startSums, sumProducts, wasmKernel, type Stage, type WasmSite } from '@shoal/backend-wasm';
 import type { Local, Operand } from '@shoal/backend-wasm/encoder';
 import { nhwc, type Nhwc } from '@shoal/core';
-import { packSizes, tapConvolution, type PackSizes, type TapAttributes, type TapPhase } from './taps.ts';
+import { packSizes, range, tapConvolution, type PackSizes, type TapAttributes, type TapPhase } from './taps.ts';
 
 /** Output cells that a tile of work aims at: enough to use a panel of weights often, few enough that threads end together. */
 const cellsPerTile = 56;
@@ -182,8 +182,6 @@ function emitGridRow(emission: Emission, place: PanelPlace, lanes: number): void
     });
   }
 }
-
-const range = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 
 /** `cells` neighbouring output cells by `lanes` channels. */
 function emitMicroTile(emission: Emission, place: PanelPlace, cells: number, lanes: number): void {

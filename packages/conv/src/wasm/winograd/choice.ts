@@ -1,4 +1,5 @@
-import { apply1, transpose, type Lowering, type Shape, type Value } from '@shoal/core';
+import { apply1, transpose, type Lowering, type Shape, type Size2d, type Value } from '@shoal/core';
+import type { Conv2dAttributes } from '../../geometry.ts';
 import type { TapPlan } from '../taps.ts';
 import { outputSide, points, tilesOf, winogradConvolution, winogradWeight, windowSide, type WinogradAttributes } from './tiles.ts';
 
@@ -25,6 +26,9 @@ const margin = 1.1;
 /** Bytes of transformed sources and products that a block keeps in the second-level cache. */
 const blockBytes = 400_000;
 const fewestTilesPerBlock = 6;
+/** Weights of fewer bytes stay in the second-level cache from one block to the next: blocks may be as many as threads share well. */
+const smallWeight = 700_000;
+const blocksWanted = 12;
 /** Weights of more bytes go through the caches once, over as many tiles as possible. */
 const largeWeight = 10_000_000;
 const mostTilesPerBlock = 128;
@@ -62,7 +66,8 @@ export function winogradBlocks(
   const panels = Math.ceil(outer / panel);
   const isLarge = points * inner * outer * 4 > largeWeight;
   const fitting = Math.floor(blockBytes / (4 * points * (inner + outer)));
-  const most = isLarge ? mostTilesPerBlock : Math.max(fewestTilesPerBlock, fitting);
+  const balanced = points * inner * outer * 4 > smallWeight ? fitting : Math.min(fitting, Math.ceil(tiles / blocksWanted));
+  const most = isLarge ? mostTilesPerBlock : Math.max(fewestTilesPerBlock, balanced);
   const blocks = Math.ceil(tiles / most);
   const block = Math.ceil(tiles / blocks);
   if (isLarge) return { block, panelsPerSlice: 1 };
@@ -72,26 +77,22 @@ export function winogradBlocks(
 
 /** A convolution that Winograd's way is faster for and that the device allows, said so; null for all others. */
 export function applyWinograd(
-  plan: TapPlan,
+  { phases: [phase], padding }: TapPlan,
   { source, weight, bias }: { readonly source: Value; readonly weight: Value; readonly bias?: Value | undefined },
-  {
-    groups,
-    outputShape,
-    transposed,
-    panel,
-  }: Pick<WinogradAttributes, 'outputShape' | 'panel'> & { readonly groups: number; readonly transposed: boolean },
+  { groups, window, stride, dilation }: Conv2dAttributes,
+  { outputShape, transposed, panel }: Pick<WinogradAttributes, 'outputShape' | 'panel'> & { readonly transposed: boolean },
   { device, isStatic }: Lowering,
 ): Value | null {
-  const [phase, ...others] = plan.phases;
-  const steps = [plan.sourceStep, plan.targetStep].flatMap(({ height, width }) => [height, width]);
-  if (device.flags['winograd'] !== true || groups !== 1 || !phase || others.length > 0 || steps.some((step) => step !== 1)) return null;
-  if ([phase.rows, phase.columns].some(({ count, step }) => count !== windowSide || step !== 1)) return null;
-  const [inner, outer] = [weight.shape[transposed ? 3 : 2]!, weight.shape[transposed ? 2 : 3]!];
-  if (!winogradPays({ inner, outer, outputShape, isStatic: isStatic(weight) })) return null;
-  const { block, panelsPerSlice } = winogradBlocks({ inner, outer, outputShape }, panel);
-  const pack = { turned: transposed, panel, panelsPerSlice };
-  const origin = { row: phase.source.row - plan.padding.top, column: phase.source.column - plan.padding.left };
+  const is = ({ height, width }: Size2d, side: number): boolean => height === side && width === side;
+  const isPlain = groups === 1 && is(window, windowSide) && is(stride, 1) && is(dilation, 1);
+  if (device.flags['winograd'] !== true || !isPlain) return null;
   const own = transposed ? transpose(weight, [0, 1, 3, 2]) : weight;
+  const [, , inner, outer] = own.shape;
+  const question = { inner: inner!, outer: outer!, outputShape };
+  if (!winogradPays({ ...question, isStatic: isStatic(weight) })) return null;
+  const { block, panelsPerSlice } = winogradBlocks(question, panel);
+  const pack = { turned: transposed, panel, panelsPerSlice };
+  const origin = { row: phase!.source.row - padding.top, column: phase!.source.column - padding.left };
   const attributes = { ...pack, block, origin, weightShape: own.shape, outputShape };
   return apply1(winogradConvolution, [source, apply1(winogradWeight, [own], pack), ...(bias ? [bias] : [])], attributes);
 }
