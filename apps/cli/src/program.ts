@@ -20,10 +20,15 @@ function phases<P extends string>(text: string | undefined, known: readonly P[],
   });
 }
 
-/** Runs one command and returns the exit code. Commands are loaded when they are asked for, so that `--help` is quick. */
-export async function runCommandLine(argv: readonly string[], streams: Streams): Promise<number> {
+/**
+ * Runs one command and returns the exit code. Commands are loaded when they are asked for, so that `--help` is quick. `enableWide` is
+ * called before a command unless `--no-wide` is given: it decides for the whole process, so only who owns the process passes it.
+ */
+export async function runCommandLine(argv: readonly string[], streams: Streams, enableWide?: () => void): Promise<number> {
   let code: number = exitCode.fine;
-  const program = commands(streams, (result) => (code = result));
+  const program = commands(streams, (result) => (code = result)).hook('preAction', (main) => {
+    if (main.opts<{ wide: boolean }>().wide) enableWide?.();
+  });
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return code;
@@ -42,6 +47,7 @@ function commands(streams: Streams, finish: (code: number) => void): Command {
     .version(version)
     .exitOverride()
     .configureOutput({ writeOut: streams.out, writeErr: streams.log })
+    .option('--no-wide', 'leave out 256-bit vectors on the CPU, an experimental flag of V8')
     .showHelpAfterError('Run with --help for the options and an example.');
   const backend = (): Option =>
     new Option('--backend <name>', `cpu, ${backendNames.join(', ')}`).argParser(backendName).default('wasm' as const, 'cpu');

@@ -19,6 +19,7 @@ import { ModuleBuilder } from './encoder/index.ts';
 import type { EngineOptions, WasmKernel } from './kernel.ts';
 import { bytesOf, layoutOf } from './layout.ts';
 import { placesOf, planProgram } from './memory.ts';
+import { markMode } from './micro-kernel.ts';
 import type { Executor, ModuleHandle, RunReport } from './threads/index.ts';
 import { counterBytes } from './tiles.ts';
 
@@ -51,6 +52,7 @@ export function viewOf(
 export async function buildProgram(schedule: Schedule, kernelFor: (node: Node) => WasmKernel, machine: Machine): Promise<DeviceProgram> {
   const { allocator, executor, engine, shared, relaxed } = machine;
   const module = new ModuleBuilder({ fma: engine.fma, relaxed, shared });
+  markMode(module, engine.wide);
   // Kernels write offsets into their instructions: what offsets do not reach is refused before.
   for (const { reads, outputs } of [...schedule.prelude, ...schedule.steps])
     for (const value of [...reads, ...outputs]) if (value) bytesOf(value);

@@ -70,13 +70,15 @@ describe('through the passes', () => {
   const y = relu(scaled);
   const program: Program = { outputs: { y, sum: reduce(reshape(y, [6]), { kind: 'sum' }) } };
 
+  const device = { backend: 'test', device: 'none', threads: 1, clock: 'none', flags: {}, notes: [] };
+  const lowered = (node: Node): Kernel => ({ op: node.op, backend: 'test', ...(node.op === weigh && { lower: weigh.expand! }) });
   test.each<[string, (program: Program) => Program]>([
     ['strip', stripStopGradients],
     ['expand', (p) => expandMissing(p, (node) => node.op !== weigh)],
     ['fold constants', foldConstants],
     ['share', shareCommon],
     ['fold scales', foldScales],
-    ['lower', (p) => lowerKernels(p, (node) => ({ op: node.op, backend: 'test', ...(node.op === weigh && { lower: weigh.expand! }) }))],
+    ['lower', (p) => lowerKernels(p, lowered, device)],
     ['fuse', fuseMaps],
     ['all', (p) => fuseMaps(shareCommon(foldConstants(foldScales(shareCommon(foldConstants(p))))))],
   ])('%s: every node leads back to the program that was compiled', (_, pass) => {

@@ -127,7 +127,7 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
       }
       for (const variable of signature.variables) await this.#initialise(variable);
       const plan = schedule(
-        optimize(lowered, (node) => this.#kernelFor(node)),
+        optimize(lowered, (node) => this.#kernelFor(node), this.info),
         (node) => this.#kernelFor(node),
       );
       const compiled = await this.#device.compile(plan, (node) => this.#kernelFor(node));
@@ -227,9 +227,9 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
 }
 
 /** The passes, in order. */
-function optimize(program: Program, kernelFor: (node: Node) => Kernel): Program {
+function optimize(program: Program, kernelFor: (node: Node) => Kernel, device: DeviceInfo): Program {
   const folded = foldScales(shareCommon(foldConstants(program)));
-  return fuseMaps(shareCommon(foldConstants(lowerKernels(folded, kernelFor))));
+  return fuseMaps(shareCommon(foldConstants(lowerKernels(folded, kernelFor, device))));
 }
 
 interface ExecutableHost {

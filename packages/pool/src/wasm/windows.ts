@@ -1,4 +1,4 @@
-import { forLanes, forUnits, tilesFor, VECTOR_BYTES, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import { atMost, forLanes, forUnits, tilesFor, VECTOR_BYTES, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
 import type { FunctionBuilder, I32, Local, Operand, V128 } from '@shoal/backend-wasm/encoder';
 import type { PoolAttributes } from '../window.ts';
 import { planeOf, tapsInside, wholeWindows, within, type Plane, type Range } from './axis.ts';
@@ -133,7 +133,7 @@ function forPart(
   const from = f.let(f.i32.mul(part, size * 4));
   const end = f.let(f.i32.add(from, size * 4));
   const channel = f.local.i32();
-  f.for(channel, from, f.let(f.select(end, f.i32.const(whole), f.i32.ltU(end, whole))), VECTOR_BYTES, () => body(channel, 4));
+  f.for(channel, from, atMost(f, end, whole), VECTOR_BYTES, () => body(channel, 4));
   const rest = channels % 4;
   if (rest > 0) f.if(f.i32.geU(end, channels * 4), () => body(whole, rest as Lanes));
 }
