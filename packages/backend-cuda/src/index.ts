@@ -1,0 +1,25 @@
+export { createRuntime } from '@shoal/core';
+export { printConstant, printExpression, type Leaves, type PrintedExpression } from './expression.ts';
+export { gemm, type GemmOptions } from './gemm.ts';
+export {
+  blocks,
+  constantTable,
+  cudaKernel,
+  elements,
+  own,
+  phase,
+  ravel,
+  shared,
+  unravel,
+  type CudaInput,
+  type CudaKernel,
+  type CudaKernelOptions,
+  type CudaOutput,
+  type CudaScratch,
+  type CudaSite,
+  type CudaTable,
+  type Launch,
+} from './kernel.ts';
+export { broadcastIndex } from './kernels/broadcast.ts';
+export { reduction, type ReductionOptions } from './reduction.ts';
+export { overCells, overWindows } from './window.ts';

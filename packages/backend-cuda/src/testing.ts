@@ -1,0 +1,53 @@
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { createRuntime, type Backend, type KernelSet, type Runtime } from '@shoal/core';
+import { backendOn } from './backend.ts';
+import { CollectingMachine } from './emulated/collector.ts';
+import { EmulatedCompiler, missingCompiler } from './emulated/compiler.ts';
+import { EmulatedMachine } from './emulated/machine.ts';
+import type { CudaKernel } from './kernel.ts';
+import type { KernelSource } from './source.ts';
+
+export { cudaFlags, printCuda, printEmulated, type KernelSource } from './source.ts';
+export { missingCompiler } from './emulated/compiler.ts';
+
+/**
+ * The kernels of every program that `work` compiles on the runtime it is given. That runtime runs nothing: each run rejects with
+ * `UNSUPPORTED`.
+ */
+export async function collectKernels(
+  plugins: readonly KernelSet<CudaKernel>[],
+  work: (runtime: Runtime) => Promise<unknown>,
+): Promise<readonly KernelSource[]> {
+  const machine = new CollectingMachine();
+  const runtime = await createRuntime(
+    backendOn(() => Promise.resolve(machine)),
+    plugins,
+  );
+  await work(runtime);
+  return [...machine.kernels.values()];
+}
+
+export interface EmulationOptions {
+  /** Compile kernels with optimization: for whole networks. Default false: small cases are done sooner without. */
+  readonly optimize?: boolean;
+}
+
+/**
+ * The backend with every kernel compiled as C++ and run on the CPU: the same text, the same programs, no GPU. A text says why there is none.
+ *
+ * A block's threads take turns between barriers, in both directions; indices are checked against their tensors; memory that
+ * nobody wrote is NaN.
+ *
+ * @param kernels what will be needed, compiled here and now in batches; others are compiled when a program asks for them
+ */
+export async function emulatedBackend(
+  kernels: readonly KernelSource[] = [],
+  { optimize = false }: EmulationOptions = {},
+): Promise<Backend<CudaKernel> | string> {
+  const missing = missingCompiler();
+  if (missing !== undefined) return missing;
+  const compiler = new EmulatedCompiler(join(tmpdir(), `shoal-cuda-emulation-${userInfo().username}`), optimize);
+  await compiler.build(kernels);
+  return backendOn(() => Promise.resolve(new EmulatedMachine(compiler)));
+}
