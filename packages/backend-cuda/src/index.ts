@@ -1,4 +1,6 @@
 export { createRuntime } from '@shoal/core';
+export { cuda } from './cuda.ts';
+export type { CudaOptions } from './driver/open.ts';
 export { printConstant, printExpression, type Leaves, type PrintedExpression } from './expression.ts';
 export { gemm, type GemmOptions } from './gemm.ts';
 export {

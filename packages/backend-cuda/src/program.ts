@@ -66,8 +66,8 @@ export async function compileProgram(
 
 function checkSizes(emitted: readonly EmittedStep[]): void {
   for (const { step, scratch } of emitted) {
-    for (const value of [...step.reads, ...step.outputs, ...scratch]) {
-      const size = value ? sizeOf(value.shape) : 0;
+    for (const { shape } of [...step.reads, ...step.node.inputs, ...step.node.outputs, ...scratch]) {
+      const size = sizeOf(shape);
       if (size <= maxElements) continue;
       throw new ShoalError('MEMORY', {
         op: step.node.op.name,

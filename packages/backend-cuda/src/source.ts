@@ -127,15 +127,17 @@ ${helpers}`;
 /**
  * The same kernels as C++ for the CPU. Each function takes the number of blocks, the kernel's arguments (an array of pointers to
  * pointers, as the driver takes them) and where to describe an index outside a tensor (parameter, index, size); it returns 1 if there was one.
+ * Beside it stand the kernel's numbers of threads and parameters.
  */
 export const printEmulated = (kernels: readonly KernelSource[]): string => emulatedPrelude + kernels.map(emulatedKernelText).join('');
 
-function emulatedKernelText({ name, parameters, declarations, body }: KernelSource): string {
+function emulatedKernelText({ name, threads, parameters, declarations, body }: KernelSource): string {
   const pointers = parameters.map(({ dtype, written }, i) => {
     const type = `${written ? '' : 'const '}${typeNames[dtype]}*`;
     return `${type} const t${i} = *(${type}*)shoal_arguments[${i}];\nconst int t${i}_number = ${i};\n(void)t${i}_number;\n`;
   });
   return `
+extern "C" { extern const int ${name}_threads = ${threads}, ${name}_parameters = ${parameters.length}; }
 namespace in_${name} {
 ${declarations}extern "C" int ${name}(int shoal_blocks, void* const* shoal_arguments, void* shoal_found) {
 shoal_first_fault.parameter = -1;

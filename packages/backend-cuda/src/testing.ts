@@ -5,6 +5,8 @@ import { backendOn } from './backend.ts';
 import { CollectingMachine } from './emulated/collector.ts';
 import { EmulatedCompiler, missingCompiler } from './emulated/compiler.ts';
 import { EmulatedMachine } from './emulated/machine.ts';
+import type { KernelCompiler } from './driver/compiler.ts';
+import { openDriverMachine, type CudaOptions } from './driver/open.ts';
 import type { CudaKernel } from './kernel.ts';
 import type { KernelSource } from './source.ts';
 
@@ -28,6 +30,8 @@ export async function collectKernels(
   return [...machine.kernels.values()];
 }
 
+const cacheFolder = (): string => join(tmpdir(), `shoal-cuda-emulation-${userInfo().username}`);
+
 export interface EmulationOptions {
   /** Compile kernels with optimization: for whole networks. Default false: small cases are done sooner without. */
   readonly optimize?: boolean;
@@ -47,7 +51,24 @@ export async function emulatedBackend(
 ): Promise<Backend<CudaKernel> | string> {
   const missing = missingCompiler();
   if (missing !== undefined) return missing;
-  const compiler = new EmulatedCompiler(join(tmpdir(), `shoal-cuda-emulation-${userInfo().username}`), optimize);
+  const compiler = new EmulatedCompiler(cacheFolder(), optimize);
   await compiler.build(kernels);
   return backendOn(() => Promise.resolve(new EmulatedMachine(compiler)));
+}
+
+/** Compiles for a stand-in of the driver: the image is the path of a library of kernels for the CPU. */
+const emulatedImages = (): KernelCompiler => {
+  const compiler = new EmulatedCompiler(cacheFolder(), false);
+  return {
+    name: 'g++',
+    compile: async (kernels) => new TextEncoder().encode(`${await compiler.library(kernels)}\0`),
+  };
+};
+
+/**
+ * The backend as it is, on a stand-in for the driver's library whose `cuModuleLoadData` takes the path of a library with the
+ * emulated kernels, and calls them.
+ */
+export function backendOnStub(options: CudaOptions): Backend<CudaKernel> {
+  return backendOn(async () => openDriverMachine(options, emulatedImages));
 }

@@ -4,8 +4,8 @@ import { test } from 'vitest';
 import { cudaPlugins } from '../cuda.ts';
 import { describeGoldens } from './goldens.ts';
 
-/** Small ones: the emulation is slow. */
-const names = ['model-a.pool-ceil', 'resnet-mini.frozenbn'];
+/** The emulation is slow. */
+const names = ['resnet-mini.frozenbn'];
 
 const backend = await emulatedBackend([], { optimize: true });
 if (typeof backend === 'string') test.skip(`golden networks on the cuda emulation skipped: ${backend}`);
