@@ -1,4 +1,4 @@
-import { evaluateTables, matrixMarkdown, supportMatrix, type NotMeasured, type Result } from '@shoal/conformance';
+import { evaluateTables, matrixMarkdown, supportMatrix, type NotMeasured, type Result, type SupportMatrix } from '@shoal/conformance';
 import { reportOf, runExternalFiles, type ConformReport } from '@shoal/conformance/external';
 import { readCaseFolder } from '@shoal/conformance/external/node';
 import { convCases } from '@shoal/conv/cases';
@@ -49,11 +49,18 @@ const browserOnly: NotMeasured = {
 
 /** Op by backend, for every backend that runs here, as Markdown or JSON by the name of the file. */
 async function writeMatrix(path: string, streams: Streams): Promise<number> {
+  const matrix = await measureMatrix(backendNames, streams);
+  await writeText(path, path.endsWith('.json') ? `${JSON.stringify(matrix, null, 1)}\n` : matrixMarkdown(matrix));
+  return exitCode.fine;
+}
+
+/** What the project's own table finds on each of some backends; those that do not open are named with the reason. */
+export async function measureMatrix(names: readonly BackendName[], streams: Streams): Promise<SupportMatrix> {
   const oracle = await openRuntime('reference');
-  const bar = progressBar(streams, backendNames.length * tables.length);
+  const bar = progressBar(streams, names.length * tables.length);
   const results: Record<string, readonly Result[]> = {};
   const notMeasured: NotMeasured[] = [];
-  for (const name of backendNames) {
+  for (const name of names) {
     const runtime = await openRuntime(name).catch((reason: unknown) => messageOf(reason));
     if (typeof runtime === 'string') notMeasured.push({ name, reason: runtime });
     else results[name] = await evaluateAll(runtime, oracle, bar);
@@ -62,9 +69,7 @@ async function writeMatrix(path: string, streams: Streams): Promise<number> {
   bar.stop();
   await oracle.dispose();
   for (const { name, reason } of notMeasured) streams.log(`${name} is left out: ${reason}\n`);
-  const matrix = supportMatrix(tables, results, notMeasured);
-  await writeText(path, path.endsWith('.json') ? `${JSON.stringify(matrix, null, 1)}\n` : matrixMarkdown(matrix));
-  return exitCode.fine;
+  return supportMatrix(tables, results, notMeasured);
 }
 
 async function evaluateAll(runtime: Runtime, oracle: Runtime, bar: Progress): Promise<readonly Result[]> {

@@ -56,4 +56,14 @@ export function wholeNumber(option: string, least: number, most = Infinity): (te
   };
 }
 
+/** `224x160`, height first; one number stands for both. */
+export function imageSize(text: string): readonly [height: number, width: number] {
+  const [, height, width = height] = /^(\d+)(?:x(\d+))?$/.exec(text) ?? [];
+  const size = [Number(height), Number(width)] as const;
+  if (!size.every((side) => Number.isSafeInteger(side) && side > 0)) {
+    throw new UsageError(`--input ${text} is no size. Give height and width, such as 224x160`);
+  }
+  return size;
+}
+
 export const isExpected = (error: unknown): error is Error => error instanceof UsageError || error instanceof ShoalError;

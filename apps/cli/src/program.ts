@@ -3,7 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { backendName, backendNames } from './backends.ts';
 import type { Phase } from './bench/arm.ts';
 import { version } from './bench/environment.ts';
-import { exitCode, isExpected, UsageError, wholeNumber, type Streams } from './output.ts';
+import { exitCode, imageSize, isExpected, UsageError, wholeNumber, type Streams } from './output.ts';
 
 const phases = (text: string): readonly Phase[] =>
   text.split(',').map((phase, i, all) => {
@@ -72,17 +72,38 @@ function commands(streams: Streams, finish: (code: number) => void): Command {
     .addHelpText('after', '\nExample:\n  shoal conform --backend wasm --cases ./peer-cases --json -')
     .action(async (options) => finish(await (await import('./conform.ts')).conform(options, streams)));
 
+  command(program, 'cost', 'What a network costs: parameters, operations of each kind, memory and receptive field, layer by layer.')
+    .argument('<model>', 'its name: resnet50, squeezenet1_1, fishnet99, all-cnn-c ...')
+    .option('--input <HxW>', "height and width of the image (default: the network's own)", imageSize)
+    .option('--batch <n>', 'images at once', wholeNumber('--batch', 1), 1)
+    .addOption(new Option('--by <what>', 'a row for each').choices(['layer', 'stage', 'kind']).default('layer'))
+    .addOption(
+      new Option('--backend <name>', `also compile, and say what it allocates: cpu, ${backendNames.join(', ')}`).argParser(backendName),
+    )
+    .addOption(threads())
+    .addOption(
+      new Option('--convention <name>', "fishnet adds the operations as FishNet's authors count them")
+        .choices(['operations', 'fishnet'])
+        .default('operations'),
+    )
+    .option('--json <file>', 'write everything, exactly; - is standard output')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  shoal cost resnet50 --by stage\n  shoal cost fishnet99 --input 256x224 --batch 8 --backend cpu --json cost.json',
+    )
+    .action(async (model, options) => finish(await (await import('./cost.ts')).costCommand(model, options, streams)));
+
   command(program, 'verify', 'Does a whole network compute on a backend what PyTorch did? Stages, loss, gradients, against a golden file.')
     .argument('<golden>', 'a golden file: weights by formula, and what PyTorch made of them')
     .addOption(backend())
-    .option('--threads <n>', 'threads of the CPU backend', wholeNumber('--threads', 1))
+    .addOption(threads())
     .option('--json <file>', 'write every check; - is standard output')
     .addHelpText('after', '\nExample:\n  shoal verify resnet18.json --backend wasm --json checks.json')
     .action(async (golden, options) => finish(await (await import('./verify.ts')).verify(golden, options, streams)));
 
   command(program, 'flow', 'Where the gradients of networks go: norms by stage, gains by edge, isolated convolutions, dead windows.')
     .argument('<model...>', 'names of networks: resnet50, fishnet99, all-cnn-c ...')
-    .option('--input <HxW>', "height and width of the images (default: the network's own, at most 64x64)")
+    .option('--input <HxW>', "height and width of the images (default: the network's own, at most 64x64)", imageSize)
     .option('--batch <n>', 'images of one run', wholeNumber('--batch', 1), 8)
     .option('--seeds <n>', 'runs, each with weights, images and labels of its own', wholeNumber('--seeds', 1), 5)
     .addOption(backend())

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { version } from './bench/environment.ts';
+import { measureMatrix } from './conform.ts';
 import { runCommandLine } from './program.ts';
 
 let folder: string;
@@ -68,14 +69,14 @@ describe('wrong usage ends with 2 and says what would be right', () => {
       ['explain', '--filter', '1,x,0,0'],
       'shoal: --filter needs 4 finite numbers separated by commas, got 4: 1,x,0,0',
     ],
-    ['a network that there is not', ['flow', 'resnet50', 'resnet51'], "shoal: zoo: there is no network 'resnet51'. Networks: resnet18, "],
+    ['a network that there is not', ['flow', 'resnet50', 'resnet51'], "shoal: there is no network 'resnet51'. Did you mean resnet50"],
     [
       'a page with nowhere to go',
       ['flow', 'resnet18', '--html', 'no/such/folder/page.html'],
       'shoal: cannot write no/such/folder/page.html: ENOENT',
     ],
     ['no network', ['flow'], "error: missing required argument 'model'"],
-    ['a size that is none', ['flow', 'resnet18', '--input', '64'], 'shoal: --input 64 is not HEIGHTxWIDTH, such as 64x64'],
+    ['a size that is none', ['flow', 'resnet18', '--input', '64by64'], 'shoal: --input 64by64 is no size. Give height and width'],
     [
       'a size that the last network cannot take',
       ['flow', 'resnet18', 'fishnet-mini', '--input', '48x64'],
@@ -161,6 +162,15 @@ test('conform counts what passes and what is skipped', { timeout: 120_000 }, asy
   expect(report.passed).toBeGreaterThan(500);
 });
 
+test('the matrix of backends has a schema, and names what it leaves out', async () => {
+  let log = '';
+  const matrix = await measureMatrix(['reference'], { out: () => undefined, log: (text) => (log += text), interactive: false });
+  await checked('support-1', JSON.stringify(matrix));
+  expect(matrix.backends).toEqual(['reference']);
+  expect(matrix.notMeasured.map(({ name }) => name)).toEqual(['tfjs-webgpu']);
+  expect(log).toContain('tfjs-webgpu is left out: this engine of TensorFlow.js runs in browsers only');
+});
+
 test('bench answers the question on the photograph', { timeout: 300_000 }, async () => {
   const [json, html] = [join(folder, 'bench.json'), join(folder, 'bench.html')];
   const { code, out, log } = await shoal('bench', '--repeat', '3', '--json', json, '--html', html);
@@ -186,6 +196,7 @@ test('bench answers the question on the photograph', { timeout: 300_000 }, async
   expect(out).toContain('published, not measured here');
   const report = await readFile(html, 'utf8');
   expect(report.match(/<svg/g)?.length).toBe(3);
+  expect(report).toMatch(/<dt>backend<\/dt><dd>wasm<\/dd>\s*<dt>threads<\/dt><dd>\d+<\/dd>\s*<dt>clock<\/dt><dd>[a-z. ]+<\/dd>/i);
   expect(report).not.toMatch(/(?:src|href)="(?!#|data:)/);
 });
 

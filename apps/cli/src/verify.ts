@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { ShoalError } from '@shoal/core';
 import { goldenNetwork, parseGolden, verifyGolden, type Golden, type GoldenCheck } from '@shoal/zoo/golden';
 import { openRuntime, type BackendName } from './backends.ts';
-import { exitCode, messageOf, UsageError, writeJson, type Streams } from './output.ts';
+import { checkTargets, exitCode, messageOf, UsageError, writeJson, type Streams } from './output.ts';
 import { progressBar } from './progress.ts';
 import { formatTable } from './table.ts';
 
@@ -14,6 +14,7 @@ export interface VerifyOptions {
 
 /** Whether a whole network does on a backend what a golden file says. Ends with 1 where something differs. */
 export async function verify(path: string, options: VerifyOptions, streams: Streams): Promise<number> {
+  await checkTargets({ json: options.json });
   const golden = await readGolden(path);
   const runtime = await openRuntime(options.backend, options);
   const { train, eval: evaluation } = golden;

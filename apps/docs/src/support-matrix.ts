@@ -21,9 +21,16 @@ export class SupportMatrixTable extends LitElement {
   static override readonly styles = [
     tableStyles,
     css`
-      td.cell {
+      td.cell,
+      .directions th {
+        padding-inline: 0.2rem;
         text-align: center;
-        inline-size: 2.5rem;
+      }
+      /* Where a backend's three begin. */
+      td.cell:nth-child(3n + 2),
+      th[colspan],
+      .directions th:nth-child(3n + 1) {
+        border-inline-start: 1px solid light-dark(#c3ced7, #3b4956);
       }
       .yes {
         color: light-dark(#0b6b66, #5cc8be);
@@ -95,9 +102,8 @@ export class SupportMatrixTable extends LitElement {
           <tr>
             <th rowspan="2" scope="col">op</th>
             ${backends.map((backend) => html`<th colspan="3" scope="colgroup">${backend}</th>`)}
-            <th rowspan="2" scope="col">notes</th>
           </tr>
-          <tr>
+          <tr class="directions">
             ${backends.map(() =>
               directions.map((direction) => html`<th scope="col"><abbr title=${direction}>${abbreviations[direction]}</abbr></th>`),
             )}
@@ -113,8 +119,9 @@ export class SupportMatrixTable extends LitElement {
   }
 
   #row(row: SupportRow, backends: readonly string[], notes: readonly string[]): TemplateResult {
+    const own = notesOf(row, backends).map((note) => notes.indexOf(note) + 1);
     return html`<tr>
-      <th scope="row">${row.op}</th>
+      <th scope="row">${row.op} ${own.length > 0 ? html`<sup>${own.join(', ')}</sup>` : ''}</th>
       ${backends.map((backend) =>
         directions.map((direction) => {
           const { status, passed, checks } = row.support[backend]![direction];
@@ -122,11 +129,6 @@ export class SupportMatrixTable extends LitElement {
           return html`<td class="cell ${status}" title=${says} aria-label=${says}>${marks[status]}</td>`;
         }),
       )}
-      <td>
-        ${notesOf(row, backends)
-          .map((note) => notes.indexOf(note) + 1)
-          .join(', ')}
-      </td>
     </tr>`;
   }
 }

@@ -18,7 +18,8 @@ import {
   type Value,
   type Variable,
 } from '@shoal/core';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { Allocator } from './allocator.ts';
 import { wasm, type WasmOptions } from './backend.ts';
 
 const open: Runtime[] = [];
@@ -261,6 +262,25 @@ describe('errors', () => {
     );
     expect((await runtime.compile({ outputs: { y: huge(1) } })).memory.arenaBytes).toBeGreaterThan(3e9);
   });
+});
+
+test('the arena that a program says it has is the block it gets', async () => {
+  const runtime = await runtimeWith({ threads: 2 });
+  const x = input('x', [30, 50]);
+  const [allocated, freed] = [vi.spyOn(Allocator.prototype, 'allocate'), vi.spyOn(Allocator.prototype, 'free')];
+  const executable = await runtime.compile({
+    outputs: { y: reduce(transpose(plus(transpose(x, [1, 0]), 1), [1, 0]), { kind: 'max', axes: [0] }) },
+  });
+  const at = allocated.mock.calls.findIndex(([, what]) => what === 'the arena of a program');
+  expect(allocated.mock.calls[at]![0]).toBe(executable.memory.arenaBytes);
+  expect(executable.memory.arenaBytes).toBeGreaterThanOrEqual(2 * 30 * 50 * 4);
+  const address = allocated.mock.results[at]!.value as number;
+  const allocator = allocated.mock.contexts[at] as Allocator;
+  const before = allocator.used;
+  executable.dispose();
+  expect(freed.mock.calls.flat()).toContain(address);
+  expect(before - allocator.used).toBeGreaterThanOrEqual(executable.memory.arenaBytes);
+  vi.restoreAllMocks();
 });
 
 describe('precision', () => {

@@ -131,3 +131,40 @@ test('one reference kernel for each op', async () => {
   expect(runtime.missing({ outputs: { y, dx: dx!, dw: dw! } })).toEqual([]);
   await runtime.dispose();
 });
+
+describe('what an output cell reads', () => {
+  const attributes: Conv2dAttributes = {
+    window: { height: 2, width: 3 },
+    stride: { height: 2, width: 1 },
+    dilation: { height: 1, width: 2 },
+    padding: { top: 1, bottom: 0, left: 2, right: 1 },
+    groups: 2,
+  };
+  const along = (value: Value, input: number, axis: number) => {
+    const { op, inputs, outputs, attributes: own } = value.node!;
+    const rule = op.reads!({ inputs, outputs, attributes: own as never })[input]![axis]!;
+    return rule === 'all' ? rule : (position: number) => rule.cells(position);
+  };
+  const cells = (value: Value, axis: number, position: number): unknown => {
+    const rule = along(value, 0, axis);
+    return typeof rule === 'string' ? rule : rule(position);
+  };
+
+  test('of a convolution: its window, and the channels of its group', () => {
+    const y = apply1(conv2dOp, [input('x', [1, 8, 9, 4]), input('w', [2, 3, 2, 6])], attributes);
+    expect([1, 2, 3].map((axis) => cells(y, axis, 4))).toEqual([[7, 8], [2, 4, 6], [2, 3]]); // prettier-ignore
+    expect([0, 1, 2, 3].map((axis) => along(y, 1, axis))).toEqual(['all', 'all', 'all', 'all']);
+    const whole = apply1(conv2dOp, [input('x', [1, 8, 9, 4]), input('w', [2, 3, 4, 6])], { ...attributes, groups: 1 });
+    expect(cells(whole, 3, 4)).toBe('all');
+  });
+
+  test('of a transposed one: the windows that reach it, and the channels of its group', () => {
+    const forward = apply1(conv2dOp, [input('x', [1, 8, 9, 4]), input('w', [2, 3, 2, 6])], attributes);
+    const dx = apply1(conv2dGradientInput, [input('dy', forward.shape), input('w', [2, 3, 2, 6])], {
+      ...attributes,
+      inputShape: [1, 8, 9, 4],
+    });
+    // Row 4 is in the windows that start at row 3 (the third, as the first starts at -1); column 4 in those from columns 4, 2 and 0.
+    expect([1, 2, 3].map((axis) => cells(dx, axis, axis === 3 ? 2 : 4))).toEqual([[2], [6, 4, 2], [3, 4, 5]]);
+  });
+});

@@ -6,12 +6,17 @@ import {
   map,
   nhwc,
   pad,
+  readsAll,
+  readsSame,
+  readsTransposedWindow,
+  readsWindow,
   reduce,
   reshape,
   resolveWindow,
   ShoalError,
   sizeOf,
   transpose,
+  type AxisReads,
   type Op,
   type Padding2dOption,
   type Shape,
@@ -77,7 +82,23 @@ export const conv2dOp: Op<Conv2dAttributes> = {
     const scaled = map([weight!, scale], (w, s) => e.mul(w, s));
     return bias ? [x!, scaled, map([bias, scale], (b, s) => e.mul(b, s))] : [x!, scaled];
   },
+  reads({ inputs: [, weight, bias], attributes }) {
+    const outputsPerGroup = weight!.shape[3]! / attributes.groups;
+    const channels = readsGroup(attributes.groups, weight!.shape[2]!, outputsPerGroup);
+    const plane = [readsWindow(attributes, 'height', 1), readsWindow(attributes, 'width', 2)];
+    return [[readsSame(0), ...plane, channels], ...[weight, bias].flatMap((operand) => (operand ? [readsAll(operand.shape.length)] : []))];
+  },
 };
+
+/** Each output channel reads the channels of its group. */
+function readsGroup(groups: number, inputs: number, outputs: number): AxisReads {
+  if (groups === 1) return 'all';
+  return {
+    along: 3,
+    repeat: { positions: outputs, cells: inputs },
+    cells: (channel) => Array.from({ length: inputs }, (_, i) => Math.floor(channel / outputs) * inputs + i),
+  };
+}
 
 /**
  * The gradient of a convolution to its input; by itself, the transposed convolution.
@@ -113,6 +134,11 @@ export const conv2dGradientInput: Op<Conv2dGradientInputAttributes> = {
     const byGroup = transpose(reshape(scale, [groups, channelsPerGroup, 1]), [1, 0, 2]);
     const scaled = map([split, byGroup], (w, s) => e.mul(w, s));
     return [dy!, reshape(scaled, weight!.shape)];
+  },
+  reads({ inputs: [, weight], attributes }) {
+    const channels = readsGroup(attributes.groups, weight!.shape[3]! / attributes.groups, weight!.shape[2]!);
+    const plane = [readsTransposedWindow(attributes, 'height', 1), readsTransposedWindow(attributes, 'width', 2)];
+    return [[readsSame(0), ...plane, channels], readsAll(4)];
   },
 };
 

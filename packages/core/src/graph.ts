@@ -1,5 +1,6 @@
 import type { Cost } from './cost.ts';
 import { ShoalError } from './errors.ts';
+import type { Reads } from './reads.ts';
 import { checkTensorType, exactArray, sizeOf, type Dtype, type Shape, type TensorData, type TensorType } from './tensor.ts';
 
 /** What an op's gradient rule is given. */
@@ -38,6 +39,11 @@ export interface Op<A extends object> {
    * `output * scale`, `scale` being of shape `[channels]`. Batch-norm folding asks for it.
    */
   readonly absorbScale?: (inputs: readonly Value[], attributes: A, scale: Value) => readonly Value[];
+  /**
+   * Which cells of the inputs an output cell is computed from, for receptive fields. Without it the expansion answers, and without an
+   * expansion every output cell is taken to read everything.
+   */
+  readonly reads?: (site: OpSite<A>) => Reads;
 }
 
 /** Any op, whatever its attributes: `never` keeps storage type-safe without `any`. */

@@ -10,6 +10,7 @@ export * from './ops/index.ts';
 export * from './passes/index.ts';
 export { philox4x32, philoxBlock } from './philox.ts';
 export * from './program.ts';
+export * from './reads.ts';
 export * from './runtime.ts';
 export * from './tensor.ts';
 export * from './window.ts';

@@ -7,11 +7,14 @@ import {
   expression as e,
   formatShape,
   map,
+  readsOnly,
+  readsSame,
   reshape,
   sameShape,
   ShapeError,
   sizeOf,
   sumTo,
+  type AxisReads,
   type Op,
   type Shape,
   type TensorType,
@@ -79,6 +82,17 @@ export const matmulOp: Op<MatmulAttributes> = {
   absorbScale([a, b], { transposeB }, scale) {
     const perColumn = transposeB ? reshape(scale, [sizeOf(scale.shape), 1]) : scale;
     return [a!, map([b!, perColumn], (w, s) => e.mul(w, s))];
+  },
+  reads({ inputs: [a, b], outputs: [y], attributes: { transposeA, transposeB } }) {
+    const rank = y!.shape.length;
+    /** Of the last two axes, the `kept` one (from the end) is that of the output and the other is summed over. */
+    const operand = ({ shape }: TensorType, kept: number, along: number): readonly AxisReads[] =>
+      shape.map((size, axis) => {
+        const fromEnd = axis - shape.length;
+        if (fromEnd >= -2) return fromEnd === kept ? readsSame(along) : 'all';
+        return size === y!.shape[rank + fromEnd] ? readsSame(rank + fromEnd) : readsOnly(rank + fromEnd);
+      });
+    return [operand(a!, transposeA ? -1 : -2, rank - 2), operand(b!, transposeB ? -2 : -1, rank - 1)];
   },
 };
 

@@ -4,6 +4,7 @@ import {
   countCells,
   noPadding,
   pooledShape,
+  readsPooled,
   resolvePool,
   windowCells,
   type PoolAttributes,
@@ -33,6 +34,7 @@ export const averagePool: Op<AveragePoolAttributes> = {
     additions: countCells(x!.shape, y!.shape, attributes) - sizeOf(y!.shape),
     transcendentals: divisions(y!.shape, attributes),
   }),
+  reads: ({ inputs: [x], attributes }) => readsPooled(x!, attributes),
 };
 
 /** Adds up in each cell `dy / divisor` of the windows it is in: `dy` [n, oh, ow, c] -> `dx` [n, h, w, c]. The adjoint of {@link averagePool}. */

@@ -3,6 +3,7 @@ import {
   checkType,
   countCells,
   pooledShape,
+  readsPooled,
   resolvePool,
   type PoolAttributes,
   type PoolGradientAttributes,
@@ -30,6 +31,7 @@ export const maxPool: Op<PoolAttributes> = {
     return [dy ? apply1(maxPoolGradient, [dy, winner!], { ...attributes, inputShape: x!.shape }) : null];
   },
   cost: ({ inputs: [x], outputs: [y], attributes }) => ({ comparisons: countCells(x!.shape, y!.shape, attributes) - sizeOf(y!.shape) }),
+  reads: ({ inputs: [x], attributes }) => readsPooled(x!, attributes),
 };
 
 /** Adds up in each cell what arrives at the windows it won: `dy` and `winner` [n, oh, ow, c] -> `dx` [n, h, w, c]. Other cells get 0. */

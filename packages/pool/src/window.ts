@@ -4,13 +4,17 @@ import {
   checkPaddingBelowWindow,
   formatShape,
   nhwc,
+  readsSame,
+  readsWindow,
   resolveWindow,
   sameShape,
   ShapeError,
   windowedSize,
+  type AxisReads,
   type Dtype,
   type Padding2d,
   type Padding2dOption,
+  type Reads,
   type Shape,
   type Size2d,
   type Size2dOption,
@@ -129,4 +133,16 @@ export function countCells(input: Shape, pooled: Shape, attributes: Window2d): n
   const [n, , , c] = nhwc('pool', input);
   const { rows, columns } = windowCells(input, pooled, attributes);
   return n * c * rows.flat().length * columns.flat().length;
+}
+
+/**
+ * Each output cell reads the window at its place, of its own channel. The window of a global pooling, which is the plane whatever its
+ * size, is told by stride 1: it reads all.
+ */
+export function readsPooled(x: TensorType, attributes: Window2d): Reads {
+  const { window, stride, padding } = attributes;
+  const along = (axis: 1 | 2, side: 'height' | 'width', edges: number): AxisReads =>
+    stride[side] === 1 && window[side] === x.shape[axis] && edges === 0 ? 'all' : readsWindow(attributes, side, axis);
+  const rows = along(1, 'height', padding.top + padding.bottom);
+  return [[readsSame(0), rows, along(2, 'width', padding.left + padding.right), readsSame(3)]];
 }

@@ -9,9 +9,11 @@ import {
   formatShape,
   gradients,
   map,
+  readsSame,
   sameShape,
   ShapeError,
   sizeOf,
+  type AxisReads,
   type Op,
   type Shape,
   type Size2d,
@@ -63,6 +65,21 @@ export const upsampleBilinearOp: Op<UpsampleBilinearAttributes> = {
   ],
   cost: ({ outputs: [y] }) => ({ multiplyAccumulates: 4 * sizeOf(y!.shape) }),
   expand: ([x], attributes) => [expandBilinear(x!, attributes)],
+  reads({ inputs: [x], attributes: { output, alignCorners } }) {
+    const resized = (along: 1 | 2, size: number): AxisReads => {
+      const length = x!.shape[along]!;
+      // Whole numbers, so that a cell whose weight is exactly 0 is seen to be none. Not clamped: the plane is taken to go on.
+      const [step, shift, unit] = alignCorners ? [length - 1, 0, Math.max(1, size - 1)] : [2 * length, length - size, 2 * size];
+      const repeat = alignCorners ? { positions: unit, cells: step } : { positions: size, cells: length };
+      const cells = (position: number): readonly number[] => {
+        const scaled = position * step + shift;
+        const low = Math.floor(scaled / unit);
+        return scaled % unit === 0 ? [low] : [low, low + 1];
+      };
+      return { along, repeat, cells };
+    };
+    return [[readsSame(0), resized(1, output.height), resized(2, output.width), readsSame(3)]];
+  },
 };
 
 /** Sums into each input cell its share of what arrives at the outputs that read it: `dy` [n,oh,ow,c] to [n,h,w,c]. */

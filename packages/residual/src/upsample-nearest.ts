@@ -6,10 +6,12 @@ import {
   fill,
   formatShape,
   gradients,
+  readsSame,
   sameShape,
   ShapeError,
   ShoalError,
   sizeOf,
+  type AxisReads,
   type Op,
   type Shape,
   type Size2d,
@@ -47,6 +49,13 @@ export const upsampleNearestOp: Op<UpsampleNearestAttributes> = {
   ],
   cost: () => ({}),
   expand: ([x], attributes) => [expandNearest(x!, attributes)],
+  reads({ inputs: [x], attributes: { output, mode } }) {
+    const resized = (along: 1 | 2, size: number): AxisReads => {
+      const length = x!.shape[along]!;
+      return { along, repeat: { positions: size, cells: length }, cells: (position) => [nearestCell(mode, position, length, size)] };
+    };
+    return [[readsSame(0), resized(1, output.height), resized(2, output.width), readsSame(3)]];
+  },
 };
 
 /** Sums into each input cell what arrives at its copies: `dy` [n,oh,ow,c] to [n,h,w,c]. */

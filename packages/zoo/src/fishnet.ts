@@ -98,7 +98,7 @@ function stem(net: Layers, image: Value, width: number): Value {
  * blocks back to the channels, and an attention `a` over them: r * a + a.
  */
 function turn(x: Value, options: BlockContext & { readonly blocks: number }): BlockResult {
-  const net = layers(options);
+  const net = layers(options, x);
   const channels = nhwc('zoo/fishnet', x.shape)[3];
   const narrow = net.conv('0.2', relu(net.batchNorm('0.0', x)), { channels: channels / 2 });
   const scored = net.conv('1', net.tap('0', relu(net.batchNorm('0.3', narrow))), { channels: 2 * channels, bias: true });

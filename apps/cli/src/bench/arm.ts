@@ -23,8 +23,6 @@ export interface Arm {
   readonly name: string;
   readonly x: Value;
   readonly y: Value;
-  /** The windows on the way, for the receptive field; space-to-depth counts as one of its block. */
-  readonly windows: readonly { readonly window: number; readonly stride: number }[];
   readonly data: () => TensorData;
 }
 
@@ -75,14 +73,4 @@ export function programCost(program: Program): Cost {
   const unwritten = nodes.flatMap(({ outputs }) => outputs.filter((value) => !read.has(value)));
   const total = addCosts(...nodes.map(costOf));
   return { ...total, bytes: total.bytes - unwritten.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0) };
-}
-
-/** r grows by (k - 1) times the product of the strides before (Araujo, Norris and Sim, "Computing receptive fields", Distill 2019). */
-export function receptiveField(windows: Arm['windows']): number {
-  let [field, jump] = [1, 1];
-  for (const { window, stride } of windows) {
-    field += (window - 1) * jump;
-    jump *= stride;
-  }
-  return field;
 }

@@ -19,7 +19,6 @@ export const geometries: readonly Geometry[] = [
 
 interface Way {
   readonly name: string;
-  readonly window: number;
   readonly build: (x: Value, channels: number) => Value;
 }
 
@@ -28,20 +27,18 @@ const weight = (name: string, shape: readonly [number, number, number, number]):
 
 /** Each way to halve a feature map without changing its width. */
 const ways: readonly Way[] = [
-  { name: 'max 2x2', window: 2, build: (x) => maxPool2d(x, { window: 2 }) },
-  { name: 'average 2x2', window: 2, build: (x) => averagePool2d(x, { window: 2 }) },
-  { name: 'max 3x3/2', window: 3, build: (x) => maxPool2d(x, { window: 3, stride: 2, padding: 1 }) },
-  { name: 'conv 2x2/2', window: 2, build: (x, c) => conv2d(x, weight('conv', [2, 2, c, c]), { stride: 2 }) },
-  { name: 'conv 3x3/2', window: 3, build: (x, c) => conv2d(x, weight('conv', [3, 3, c, c]), { stride: 2, padding: 1 }) },
-  { name: 'conv 1x1/2', window: 1, build: (x, c) => conv2d(x, weight('conv', [1, 1, c, c]), { stride: 2 }) },
+  { name: 'max 2x2', build: (x) => maxPool2d(x, { window: 2 }) },
+  { name: 'average 2x2', build: (x) => averagePool2d(x, { window: 2 }) },
+  { name: 'max 3x3/2', build: (x) => maxPool2d(x, { window: 3, stride: 2, padding: 1 }) },
+  { name: 'conv 2x2/2', build: (x, c) => conv2d(x, weight('conv', [2, 2, c, c]), { stride: 2 }) },
+  { name: 'conv 3x3/2', build: (x, c) => conv2d(x, weight('conv', [3, 3, c, c]), { stride: 2, padding: 1 }) },
+  { name: 'conv 1x1/2', build: (x, c) => conv2d(x, weight('conv', [1, 1, c, c]), { stride: 2 }) },
   {
     name: 'depthwise 3x3/2',
-    window: 3,
     build: (x, c) => depthwiseConv2d(x, weight('depthwise', [3, 3, c, 1]), { stride: 2, padding: 1 }),
   },
   {
     name: 'space-to-depth + 1x1',
-    window: 2,
     build: (x, c) => conv2d(spaceToDepth(x, { block: 2 }), weight('conv', [1, 1, 4 * c, c])),
   },
 ];
@@ -52,7 +49,7 @@ function feature(size: number): Float32Array {
 }
 
 export function layerArms({ channels, size }: Geometry): readonly Arm[] {
-  return ways.map(({ name, window, build }) => {
+  return ways.map(({ name, build }) => {
     const x = input('x', [1, size, size, channels]);
     return {
       question: 'one layer' as const,
@@ -60,7 +57,6 @@ export function layerArms({ channels, size }: Geometry): readonly Arm[] {
       name,
       x,
       y: build(x, channels),
-      windows: [{ window, stride: 2 }],
       data: () => feature(sizeOf(x.shape)),
     };
   });
@@ -100,7 +96,6 @@ export function stemArms(photograph: Photograph): readonly Arm[] {
       name,
       x,
       y: stages.reduce(applyStage, x),
-      windows: stages,
       data: () => photograph.data,
     };
   });

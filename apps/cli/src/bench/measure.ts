@@ -1,7 +1,8 @@
+import { receptiveField } from '@shoal/analyze';
 import { type Executable, type Feeds, type Runtime, type TensorData } from '@shoal/core';
 import { Observable } from 'rxjs';
 import { quantileSorted } from 'simple-statistics';
-import { parameterCount, phasePrograms, programCost, receptiveField, type Arm, type Phase, type Question } from './arm.ts';
+import { parameterCount, phasePrograms, programCost, type Arm, type Phase, type Question } from './arm.ts';
 
 /** One measured row of `shoal.bench/1`. Everything beside the times is counted, not estimated. */
 export interface BenchRow {
@@ -152,7 +153,7 @@ function rowOf({ arm, phase, cost, samplesNs }: Task, { info }: Runtime, id: str
     comparisons: cost.comparisons,
     additions: cost.additions,
     bytes: cost.bytes,
-    receptiveField: receptiveField(arm.windows),
+    receptiveField: receptiveField(arm.y, { image: arm.x }).height.local ?? 0,
     samplesNs,
     medianMs: at(0.5),
     q1Ms: at(0.25),

@@ -52,9 +52,20 @@ const linked = (sentence: string, rows: readonly BenchRow[]): string =>
 
 /** One page that needs nothing from anywhere: styles, plots and pictures are inside. */
 export function htmlReport({ environment, rows, claims, answer, pictures, credit }: Report): string {
-  const facts = Object.entries(environment).map(
-    ([key, value]) => `<dt>${escapeHtml(key)}</dt><dd>${escapeHtml(typeof value === 'string' ? value : JSON.stringify(value))}</dd>`,
-  );
+  const { backend, threads, clock, samplesNs } = rows[0]!;
+  const { flags, notes, ...machine } = environment;
+  const known = {
+    backend,
+    threads,
+    clock,
+    'samples a row': `${samplesNs.length}, interleaved`,
+    ...machine,
+    flags: Object.entries(flags)
+      .map(([flag, value]) => `${flag}=${value}`)
+      .join(' '),
+    ...(notes.length > 0 && { notes: notes.join('; ') }),
+  };
+  const facts = Object.entries(known).map(([key, value]) => `<dt>${escapeHtml(key)}</dt><dd>${escapeHtml(String(value))}</dd>`);
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

@@ -1,9 +1,10 @@
 import { gradientFlow, type FlowEvent, type FlowReport } from '@shoal/analyze';
 import { input, ShapeError } from '@shoal/core';
-import { networkName, networks, type NetworkName } from '@shoal/zoo';
+import { networks, type NetworkName } from '@shoal/zoo';
 import { filter, lastValueFrom, map, tap } from 'rxjs';
 import { openRuntime, type BackendName } from '../backends.ts';
 import { environmentOf, type Environment } from '../bench/environment.ts';
+import { modelName } from '../models.ts';
 import { checkTargets, exitCode, UsageError, writeJson, writeText, type Streams } from '../output.ts';
 import { progressBar, type Progress } from '../progress.ts';
 import { conclusions } from './conclusions.ts';
@@ -13,7 +14,7 @@ import { flowTables } from './tables.ts';
 export interface FlowCommandOptions {
   readonly backend: BackendName;
   readonly threads?: number;
-  readonly input?: string;
+  readonly input?: readonly [height: number, width: number];
   readonly batch: number;
   readonly seeds: number;
   readonly json?: string;
@@ -26,7 +27,7 @@ const largestDefault = 64;
 /** Gradient flow of one network, or of several side by side. */
 export async function flow(models: readonly string[], options: FlowCommandOptions, streams: Streams): Promise<number> {
   await checkTargets({ json: options.json, html: options.html });
-  const tasks = [...new Set(models.map(networkName))].map((model) => ({ model, size: sizeFor(model, options) }));
+  const tasks = [...new Set(models.map(modelName))].map((model) => ({ model, size: sizeFor(model, options.input) }));
   tasks.forEach(({ model, size }) => checkFits(model, size, options.batch));
   const bar = progressBar(streams, tasks.length * options.seeds);
   const reports: FlowReport[] = [];
@@ -78,14 +79,10 @@ function show(event: FlowEvent, bar: Progress): void {
   if (event.kind === 'run') bar.advance(`${event.network}, seed ${event.seed}`);
 }
 
-function sizeFor(model: NetworkName, { input: text }: FlowCommandOptions): readonly [number, number] {
-  if (text === undefined) {
-    const [height, width] = networks[model]().input;
-    return [Math.min(height, largestDefault), Math.min(width, largestDefault)];
-  }
-  const [, height, width] = /^([1-9]\d{0,4})x([1-9]\d{0,4})$/.exec(text) ?? [];
-  if (height === undefined || width === undefined) throw new UsageError(`--input ${text} is not HEIGHTxWIDTH, such as 64x64`);
-  return [Number(height), Number(width)];
+function sizeFor(model: NetworkName, size: FlowCommandOptions['input']): readonly [number, number] {
+  if (size) return size;
+  const [height, width] = networks[model]().input;
+  return [Math.min(height, largestDefault), Math.min(width, largestDefault)];
 }
 
 /** Before the first network has run for minutes, the last one is known to fit. */

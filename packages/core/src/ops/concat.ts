@@ -1,5 +1,6 @@
 import { ShapeError, ShoalError } from '../errors.ts';
 import { apply1, type Op, type Value } from '../graph.ts';
+import { readsSame, type AxisReads } from '../reads.ts';
 import { checkArity, formatShape } from '../tensor.ts';
 import { slice } from './slice.ts';
 
@@ -42,6 +43,20 @@ export const concatOp: Op<ConcatAttributes> = {
     });
   },
   cost: () => ({}),
+  reads({ inputs, attributes: { axis } }) {
+    let end = 0;
+    return inputs.map(({ shape }) => {
+      const size = shape[axis]!;
+      const start = end;
+      end += size;
+      const joined: AxisReads = {
+        along: axis,
+        repeat: null,
+        cells: (position) => [position - start].filter((cell) => cell >= 0 && cell < size),
+      };
+      return shape.map((_, along) => (along === axis ? joined : readsSame(along)));
+    });
+  },
 };
 
 /** Joins tensors along `axis` (negative counts from the end). */

@@ -1,6 +1,7 @@
 import * as e from '../expression/index.ts';
 import type { Expression } from '../expression/index.ts';
 import { apply1, type Op, type Value } from '../graph.ts';
+import { readsOnly, readsSame } from '../reads.ts';
 import { broadcastShapes, checkShape, formatShape, sameShape, sizeOf, type Dtype, type Shape } from '../tensor.ts';
 import { ShapeError, ShoalError } from '../errors.ts';
 import { reduce } from './reduce.ts';
@@ -65,6 +66,13 @@ export const mapOp: Op<MapAttributes> = {
       transcendentals: n * one.transcendentals,
     };
   },
+  reads: ({ inputs, attributes: { shape } }) =>
+    inputs.map((input) =>
+      input.shape.map((size, axis) => {
+        const along = axis + shape.length - input.shape.length;
+        return size === shape[along] ? readsSame(along) : readsOnly(along);
+      }),
+    ),
 };
 
 /** Applies an expression that is already built; inputs it does not read are dropped, repeated ones merged. */

@@ -25,6 +25,13 @@ export const padOp: Op<PadAttributes> = {
     return [ct && slice(ct, { start: before, size: x!.shape, stride: interior.map((n) => n + 1) })];
   },
   cost: () => ({}),
+  reads: ({ attributes: { before, interior } }) => [
+    before.map((cells, along) => ({
+      along,
+      repeat: { positions: interior[along]! + 1, cells: 1 },
+      cells: (position) => [(position - cells) / (interior[along]! + 1)].filter(Number.isInteger),
+    })),
+  ],
 };
 
 function checkCells(shape: Shape, lists: Readonly<Record<string, readonly number[]>>): void {

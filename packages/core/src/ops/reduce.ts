@@ -1,6 +1,7 @@
 import { ShapeError, ShoalError } from '../errors.ts';
 import * as e from '../expression/index.ts';
 import { apply1, type Op, type Value } from '../graph.ts';
+import { readsSame } from '../reads.ts';
 import { checkArity, formatShape, sizeOf, type Shape } from '../tensor.ts';
 import { broadcastTo, map } from './map.ts';
 import { reshape } from './reshape.ts';
@@ -59,6 +60,10 @@ export const reduceOp: Op<ReduceAttributes> = {
   cost({ inputs, outputs, attributes: { kind } }) {
     const steps = sizeOf(inputs[0]!.shape) - sizeOf(outputs[0]!.shape);
     return kind === 'sum' ? { additions: steps } : { comparisons: steps };
+  },
+  reads: ({ inputs: [x], attributes: { axes } }) => {
+    const kept = x!.shape.flatMap((_, axis) => (axes.includes(axis) ? [] : [axis]));
+    return [x!.shape.map((_, axis) => (axes.includes(axis) ? 'all' : readsSame(kept.indexOf(axis))))];
   },
 };
 

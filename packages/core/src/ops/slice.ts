@@ -38,6 +38,17 @@ export const sliceOp: Op<SliceAttributes> = {
     return [apply1Pad(ct, { before: start, after, interior: stride.map((step) => step - 1), value: 0 })];
   },
   cost: () => ({}),
+  reads: ({ inputs: [x], attributes: { start, size, stride } }) => [
+    start.map((from, along) => {
+      const step = stride[along]!;
+      return {
+        along,
+        repeat: { positions: 1, cells: step },
+        part: from >= step || x!.shape[along]! - from > size[along]! * step,
+        cells: (position) => [from + position * step],
+      };
+    }),
+  ],
 };
 
 /** A box of `x`: `size[axis]` elements from `start[axis]` on, every `stride[axis]`-th (default 1). */

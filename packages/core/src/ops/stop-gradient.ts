@@ -1,4 +1,5 @@
 import { apply1, type Op, type Value } from '../graph.ts';
+import { readsSame } from '../reads.ts';
 import { checkArity } from '../tensor.ts';
 
 /** Its input, unchanged, as a constant to differentiation. Compiling removes it. */
@@ -10,6 +11,7 @@ export const stopGradientOp: Op<object> = {
   },
   vjp: () => [null],
   cost: () => ({ bytes: 0 }),
+  reads: ({ inputs: [x] }) => [x!.shape.map((_, axis) => readsSame(axis))],
 };
 
 /** `x`, treated as a constant by `gradients`. */

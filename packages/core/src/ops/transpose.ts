@@ -1,5 +1,6 @@
 import { ShapeError } from '../errors.ts';
 import { apply1, type Op, type Value } from '../graph.ts';
+import { readsSame } from '../reads.ts';
 import { checkArity, formatShape } from '../tensor.ts';
 
 export interface TransposeAttributes {
@@ -32,6 +33,7 @@ export const transposeOp: Op<TransposeAttributes> = {
     ];
   },
   cost: () => ({}),
+  reads: ({ attributes: { permutation } }) => [permutation.map((_, axis) => readsSame(permutation.indexOf(axis)))],
 };
 
 /** Reorders axes: output axis i is input axis `permutation[i]`. */

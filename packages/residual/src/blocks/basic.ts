@@ -22,7 +22,7 @@ export interface ResidualBlockOptions extends BlockContext {
 export function basicBlock(x: Value, options: ResidualBlockOptions): BlockResult {
   checkOptions('residual/basic-block', options, [...contextKeys, 'channels', 'stride', 'shortcut']);
   const { channels, stride = 1 } = options;
-  const net = layers(options);
+  const net = layers(options, x);
   const first = relu(net.batchNorm('bn1', net.conv('conv1', x, { channels, window: 3, stride, padding: 1 })));
   const second = net.batchNorm('bn2', net.conv('conv2', first, { channels, window: 3, padding: 1 }));
   const shortcut = net.use(projection(x, { ...options, ...net.at('downsample') }));
@@ -35,7 +35,7 @@ export function basicBlock(x: Value, options: ResidualBlockOptions): BlockResult
  */
 export function projection(x: Value, options: ResidualBlockOptions): BlockResult {
   const { channels, stride = 1, shortcut = 'strided' } = options;
-  const net = layers(options);
+  const net = layers(options, x);
   const reduced = shortcutInput('residual/shortcut', x, stride, shortcut);
   if (stride === 1 && nhwc('residual/shortcut', x.shape)[3] === channels) return net.result(x);
   const [conv, norm] = shortcut === 'pooled' ? ['1', '2'] : ['0', '1'];

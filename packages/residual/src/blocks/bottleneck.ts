@@ -23,7 +23,7 @@ export interface BottleneckBlockOptions extends ResidualBlockOptions {
 export function bottleneckBlock(x: Value, options: BottleneckBlockOptions): BlockResult {
   checkOptions('residual/bottleneck-block', options, [...contextKeys, 'channels', 'stride', 'shortcut', 'width', 'groups', 'dilation']);
   const { channels, stride = 1, width = Math.floor(channels / 4), groups = 1, dilation = 1 } = options;
-  const net = layers(options);
+  const net = layers(options, x);
   const first = relu(net.batchNorm('bn1', net.conv('conv1', x, { channels: width })));
   const middle = net.conv('conv2', first, { channels: width, window: 3, stride, padding: dilation, dilation, groups });
   const second = relu(net.batchNorm('bn2', middle));

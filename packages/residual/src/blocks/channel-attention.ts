@@ -20,7 +20,7 @@ export interface ChannelAttentionOptions extends BlockContext {
 export function channelAttention(x: Value, options: ChannelAttentionOptions): BlockResult {
   checkOptions('residual/channel-attention', options, [...contextKeys, 'channels', 'squeeze']);
   const { channels, squeeze } = options;
-  const net = layers(options);
+  const net = layers(options, x);
   const means = globalAveragePool2d(relu(net.batchNorm('0', x)));
   const squeezed = relu(net.conv('3', means, { channels: squeeze, bias: true }));
   return net.result(sigmoid(net.conv('5', squeezed, { channels, bias: true })));

@@ -20,7 +20,7 @@ export interface FireBlockOptions extends BlockContext {
  */
 export function fireBlock(x: Value, options: FireBlockOptions): BlockResult {
   checkOptions('residual/fire-block', options, [...contextKeys, 'squeeze', 'expand1x1', 'expand3x3']);
-  const net = layers(options);
+  const net = layers(options, x);
   const shared = { bias: true, initialiser: kaimingUniform({ seed: options.scope.seed }) };
   const squeezed = relu(net.conv('squeeze', x, { ...shared, channels: options.squeeze }));
   const narrow = relu(net.conv('expand1x1', squeezed, { ...shared, channels: options.expand1x1 }));

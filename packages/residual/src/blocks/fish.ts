@@ -26,7 +26,7 @@ export interface FishBlockOptions extends BlockContext {
 export function fishBlock(x: Value, options: FishBlockOptions): BlockResult {
   checkOptions('residual/fish-block', options, [...contextKeys, 'channels', 'dilation', 'reduce']);
   const { channels, dilation = 1, reduce = 'convolution' } = options;
-  const net = layers(options);
+  const net = layers(options, x);
   const branch = bottleneckBranch(net, relu(net.batchNorm('bn1', x)), { channels, dilation });
   if (nhwc('residual/fish-block', x.shape)[3] === channels) return net.result(add(branch, x));
   if (reduce === 'group-sum') return net.result(add(branch, channelGroupSum(x, { groups: channels })));
@@ -43,7 +43,7 @@ export interface FishGroupOptions extends FishBlockOptions {
 export function fishGroup(x: Value, options: FishGroupOptions): BlockResult {
   checkOptions('residual/fish-group', options, [...contextKeys, 'channels', 'dilation', 'reduce', 'blocks']);
   const { blocks = 1, ...block } = options;
-  const net = layers(options);
+  const net = layers(options, x);
   const output = Array.from({ length: blocks }, (_, i) => net.at(`${i}`)).reduce(
     (y, context) => net.use(fishBlock(y, { ...block, ...context })),
     x,
@@ -81,7 +81,7 @@ export function upRefineBlock(trunk: Value, branch: Value, options: UpRefineBloc
   const [, h, w, c] = nhwc(op, trunk.shape);
   checkBranch(op, trunk, branch, [2 * h, 2 * w]);
   const { channels = c, blocks = 1, transferBlocks = 1, dilation = 1 } = options;
-  const net = layers(options);
+  const net = layers(options, trunk, branch);
   const refined = net.use(fishGroup(trunk, { ...net.at('0'), channels, blocks, dilation, reduce: 'group-sum' }));
   const transferred = net.use(fishGroup(branch, { ...net.at('1'), channels: branch.shape[3]!, blocks: transferBlocks }));
   return net.result(concat([net.tap('resized', upsampleNearest(refined, { scale: 2 })), transferred], -1));
@@ -102,7 +102,7 @@ export function downRefineBlock(trunk: Value, branch: Value, options: RefineBloc
   const [, h, w, c] = nhwc(op, trunk.shape);
   checkBranch(op, trunk, branch, [Math.floor(h / 2), Math.floor(w / 2)]);
   const { channels = c, blocks = 1, transferBlocks = 1 } = options;
-  const net = layers(options);
+  const net = layers(options, trunk, branch);
   const refined = net.use(fishGroup(trunk, { ...net.at('0'), channels, blocks }));
   const transferred = net.use(fishGroup(branch, { ...net.at('1'), channels: branch.shape[3]!, blocks: transferBlocks }));
   return net.result(concat([net.tap('resized', maxPool2d(refined, { window: 2 })), transferred], -1));

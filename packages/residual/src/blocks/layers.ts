@@ -22,6 +22,10 @@ export interface Tap {
   /** In full, as variables are named: `layer1.0.conv1`, `layer1.0`, `maxpool`. */
   readonly name: string;
   readonly value: Value;
+  /** What the value is the result of; left out where it is only a point on the way. */
+  readonly kind?: 'convolution' | 'batch norm' | 'dense' | 'dropout' | 'block';
+  /** What the layer or block reads: everything between these and the value is its own. */
+  readonly inputs?: readonly Value[];
 }
 
 /** What every block returns. */
@@ -57,7 +61,7 @@ export interface ConvLayerOptions {
 /**
  * Builds layers and remembers what they own, so that a block or a network reads from top to bottom:
  *
- *     const net = layers({ scope, train });
+ *     const net = layers({ scope, train }, x);
  *     const y = relu(net.batchNorm('bn1', net.conv('conv1', x, { channels: 64, window: 7, stride: 2, padding: 3 })));
  *     const z = net.use(basicBlock(y, { ...net.at('layer1.0'), channels: 64 }));
  *     return net.result(z);
@@ -70,11 +74,13 @@ export class Layers {
   readonly #updates: Update[] = [];
   readonly #parameters: Variable[] = [];
   readonly #taps: Tap[] = [];
+  readonly #inputs: readonly Value[];
 
-  constructor({ scope, train, dropout: drop = train }: BlockContext) {
+  constructor({ scope, train, dropout: drop = train }: BlockContext, inputs: readonly Value[] = []) {
     this.#scope = scope;
     this.#train = train;
     this.#dropout = drop;
+    this.#inputs = inputs;
   }
 
   /** A convolution: parameters `NAME.weight` [window, window, in / groups, channels] and, with a bias, `NAME.bias` [channels]. */
@@ -84,7 +90,7 @@ export class Layers {
     const initialiser = options.initialiser ?? kaimingNormal({ seed: scope.seed, fan: 'out' });
     const weight = this.#own(scope.parameter('weight', [window, window, x.shape.at(-1)! / groups, channels], initialiser));
     const own = bias ? this.#own(scope.parameter('bias', [channels], 0)) : undefined;
-    return this.tap(name, conv2d(x, weight, { stride, padding, dilation, groups, bias: own }));
+    return this.#layer(name, 'convolution', x, conv2d(x, weight, { stride, padding, dilation, groups, bias: own }));
   }
 
   /** Batch norm: parameters `NAME.weight` and `NAME.bias`, buffers `NAME.running_mean` and `NAME.running_var`, each [c]. */
@@ -99,7 +105,7 @@ export class Layers {
     };
     const { output, updates } = batchNorm(x, state, { ...options, train: this.#train });
     this.#updates.push(...updates);
-    return this.tap(name, output);
+    return this.#layer(name, 'batch norm', x, output);
   }
 
   /** A fully connected layer on [..., in]: parameters `NAME.weight` [in, units] and `NAME.bias` [units], uniform within 1 / sqrt(in). */
@@ -108,7 +114,8 @@ export class Layers {
     const inputs = x.shape.at(-1)!;
     const initialiser = uniform({ seed: scope.seed, bound: 1 / Math.sqrt(inputs) });
     const weight = this.#own(scope.parameter('weight', [inputs, options.units], initialiser));
-    return this.tap(name, matmul(x, weight, { bias: this.#own(scope.parameter('bias', [options.units], initialiser)) }));
+    const bias = this.#own(scope.parameter('bias', [options.units], initialiser));
+    return this.#layer(name, 'dense', x, matmul(x, weight, { bias }));
   }
 
   /**
@@ -120,7 +127,8 @@ export class Layers {
     if (!this.#dropout) return x;
     const step = scope.counter('step');
     this.#updates.push([step, map([step], (count) => e.add(count, 1))]);
-    return this.tap(name, dropout(x, { ...options, step, seed: scope.seed, stream: nameHash(`${scope.prefix}step`) }));
+    const dropped = dropout(x, { ...options, step, seed: scope.seed, stream: nameHash(`${scope.prefix}step`) });
+    return this.#layer(name, 'dropout', x, dropped);
   }
 
   /** Gives a value a name by which results list it ({@link BlockResult.taps}), and returns it. */
@@ -145,7 +153,8 @@ export class Layers {
   /** Everything built so far, around the output, which gets the name of this part. */
   result(output: Value): BlockResult {
     const whole = this.#scope.prefix.slice(0, -1);
-    const taps = whole === '' ? this.#taps : [...this.#taps, { name: whole, value: output }];
+    const own: Tap = { name: whole, value: output, kind: 'block', inputs: this.#inputs };
+    const taps = whole === '' ? this.#taps : [...this.#taps, own];
     return { output, updates: [...this.#updates], parameters: [...this.#parameters], taps: [...taps] };
   }
 
@@ -162,13 +171,18 @@ export class Layers {
     return this.#scope.in(name);
   }
 
+  #layer(name: string, kind: NonNullable<Tap['kind']>, x: Value, value: Value): Value {
+    this.#taps.push({ name: `${this.#scope.prefix}${name}`, value, kind, inputs: [x] });
+    return value;
+  }
+
   #own(variable: Variable): Variable {
     this.#parameters.push(variable);
     return variable;
   }
 }
 
-/** Starts a block or a network. */
-export function layers(context: BlockContext): Layers {
-  return new Layers(context);
+/** Starts a block or a network. `inputs` are what it reads, so that results can tell its own nodes from those before it. */
+export function layers(context: BlockContext, ...inputs: readonly Value[]): Layers {
+  return new Layers(context, inputs);
 }

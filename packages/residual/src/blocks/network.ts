@@ -67,7 +67,7 @@ export function network({ name, input, seed = 0, stages, body }: NetworkDefiniti
         next: `Give [n,h,w,${channels}]`,
       });
     }
-    const net = layers({ scope, train, dropout });
+    const net = layers({ scope, train, dropout }, image);
     try {
       return net.result(body(net, image));
     } catch (cause) {

@@ -21,7 +21,7 @@ export function preActivationBlock(x: Value, options: PreActivationBlockOptions)
   const op = 'residual/pre-activation-block';
   checkOptions(op, options, [...contextKeys, 'channels', 'stride', 'shortcut', 'branch']);
   const { channels, stride = 1, shortcut = 'strided', branch = 'basic' } = options;
-  const net = layers(options);
+  const net = layers(options, x);
   const activated = relu(net.batchNorm('bn1', x));
   const built =
     branch === 'basic' ? basicBranch(net, activated, { channels, stride }) : bottleneckBranch(net, activated, { channels, stride });
