@@ -15,6 +15,9 @@ const [nonBlocking, threadLocal] = [1, 1];
 /** While an answer is near, waiting gives way to other work of the event loop and asks again at once; later it sleeps in between. */
 const eagerMilliseconds = 20;
 
+/** Kernels of one translation unit. */
+const batchSize = 32;
+
 class GraphSequence implements Sequence {
   /** Null for no commands, and after disposal. */
   graph: Handle | null;
@@ -83,17 +86,12 @@ export class DriverMachine implements Machine {
   async load(kernels: readonly KernelSource[]): Promise<void> {
     const missing = [...new Map(kernels.map((kernel) => [kernel.name, kernel])).values()].filter(({ name }) => !this.#functions.has(name));
     if (missing.length === 0) return;
-    const image = await this.#compiler.compile(missing, this.#opened);
-    this.#enter('compile');
-    const module = this.#api.make('compile', 'cuModuleLoadData', image);
-    try {
-      const found = missing.map(({ name }) => [name, this.#api.make('compile', 'cuModuleGetFunction', module, name)] as const);
-      found.forEach(([name, handle]) => this.#functions.set(name, handle));
-      this.#modules.push(module);
-    } catch (cause) {
-      this.#api.attempt('cuModuleUnload', module);
-      throw cause;
-    }
+    const batches = Array.from({ length: Math.ceil(missing.length / batchSize) }, (_, i) =>
+      missing.slice(i * batchSize, (i + 1) * batchSize),
+    );
+    // Each batch is compiled on a thread of its own.
+    const images = await Promise.all(batches.map((batch) => this.#compiler.compile(batch, this.#opened)));
+    batches.forEach((batch, i) => this.#loadImage(batch, images[i]!));
   }
 
   prepare(op: string, commands: readonly Command[]): GraphSequence {
@@ -148,6 +146,19 @@ export class DriverMachine implements Machine {
     this.#api.attempt(name, ...parameters);
   }
 
+  #loadImage(kernels: readonly KernelSource[], image: Uint8Array): void {
+    this.#enter('compile');
+    const module = this.#api.make('compile', 'cuModuleLoadData', image);
+    try {
+      const found = kernels.map(({ name }) => [name, this.#api.make('compile', 'cuModuleGetFunction', module, name)] as const);
+      found.forEach(([name, handle]) => this.#functions.set(name, handle));
+      this.#modules.push(module);
+    } catch (cause) {
+      this.#api.attempt('cuModuleUnload', module);
+      throw cause;
+    }
+  }
+
   #release(sequence: GraphSequence): void {
     if (this.#sequences.delete(sequence) && sequence.graph !== null) this.#attempt('cuGraphExecDestroy', sequence.graph);
     sequence.graph = null;
@@ -200,8 +211,7 @@ export class DriverMachine implements Machine {
     const { kernel, blocks, arguments: addresses } = command;
     const handle = this.#functions.get(kernel.name);
     if (handle === undefined) throw new ShoalError('KERNEL', { op, fact: `${kernel.name} was not loaded` });
-    // The driver copies the arguments during the call.
-    const { pointers } = packArguments(addresses);
-    this.#api.call(op, 'cuLaunchKernel', handle, blocks, 1, 1, kernel.threads, 1, 1, 0, this.#stream, pointers, null);
+    const packed = packArguments(addresses);
+    this.#api.call(op, 'cuLaunchKernel', handle, blocks, 1, 1, kernel.threads, 1, 1, 0, this.#stream, packed, null);
   }
 }

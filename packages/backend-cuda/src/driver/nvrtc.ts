@@ -116,11 +116,14 @@ export class Nvrtc implements KernelCompiler {
   #compiled(program: Program, options: readonly string[]): Promise<number> {
     const texts = options.map((option) => new TextEncoder().encode(`${option}\0`));
     const pointers = BigUint64Array.from(texts, (text) => koffi.address(text));
+    // What the compiler reads must live until it is done: the callback holds it.
+    const held = { texts, pointers };
     return new Promise((resolve, reject) => {
-      this.#functions['nvrtcCompileProgram']!.async(program, texts.length, pointers, (cause: unknown, code: unknown) =>
-        // The texts must live until the compiler has read them.
-        cause ? reject(cause) : resolve(texts.length > 0 ? Number(code) : 0),
-      );
+      this.#functions['nvrtcCompileProgram']!.async(program, held.texts.length, held.pointers, (cause: unknown, code: unknown) => {
+        held.texts.length = 0;
+        if (cause) reject(cause);
+        else resolve(Number(code));
+      });
     });
   }
 

@@ -84,13 +84,13 @@ export class EmulatedMachine implements Machine {
 
   #launch({ kernel, blocks, arguments: addresses }: Command & { kind: 'launch' }): () => void {
     const run = this.#compiler.function(kernel.name);
-    const { pointers, values } = packArguments(addresses);
+    const packed = packArguments(addresses);
     const found = new Int32Array(3);
     return () => {
-      if (run(blocks, pointers, found) === 0) return;
+      if (run(blocks, packed, found) === 0) return;
       throw new ShoalError('DEVICE', {
         op: kernel.name,
-        fact: `index ${found[1]} of t${found[0]} at ${values[found[0]!]!.toString(16)}, which has ${found[2]} elements`,
+        fact: `index ${found[1]} of t${found[0]} at ${addresses[found[0]!]!.toString(16)}, which has ${found[2]} elements`,
       });
     };
   }
