@@ -11,7 +11,7 @@ export interface Product {
 }
 
 /** The gradient of a convolution to its input (0) or its weight (1). */
-const gradientTo =
+export const gradientTo =
   (which: 0 | 1, options: Conv2dOptions) =>
   (x: Value, w: Value): Value => {
     const y = conv2d(x, w, options);

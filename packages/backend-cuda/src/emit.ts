@@ -1,6 +1,6 @@
 import { sizeOf, Value, type Dtype, type FusedExpression, type Step } from '@shoal/core';
 import { printExpression, typeNames } from './expression.ts';
-import type { CudaInput, CudaKernel, CudaOutput, CudaScratch, CudaSite, Launch } from './kernel.ts';
+import type { CudaInput, CudaKernel, CudaOutput, CudaScratch, CudaSite, Launch, Precision } from './kernel.ts';
 
 /** How elements of stored tensors are reached, decided once it is known which pointers a kernel has. */
 export interface Elements {
@@ -26,12 +26,13 @@ export interface EmittedStep {
 }
 
 /** Asks the kernel of a step for its text. */
-export function emitStep(step: Step, kernel: CudaKernel): EmittedStep {
+export function emitStep(step: Step, kernel: CudaKernel, precision: Precision): EmittedStep {
   const accessors: Accessor[] = [];
   const scratch: Value[] = [];
   const { node } = step;
   const site: CudaSite<object> = {
     attributes: node.attributes,
+    precision,
     inputs: node.inputs.map(({ shape, dtype }, k): CudaInput => {
       const load = step.loads[k];
       accessors.push(load ? fusedLoad(`in${k}`, load, dtype) : plainLoad(`in${k}`, step.inputs[k]!, dtype));

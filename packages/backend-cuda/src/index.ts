@@ -2,7 +2,7 @@ export { createRuntime } from '@shoal/core';
 export { cuda } from './cuda.ts';
 export type { CudaOptions } from './driver/open.ts';
 export { printConstant, printExpression, type Leaves, type PrintedExpression } from './expression.ts';
-export { gemm, type GemmOptions } from './gemm.ts';
+export { gemm, type GemmOptions } from './gemm/gemm.ts';
 export {
   blocks,
   constantTable,
@@ -12,6 +12,7 @@ export {
   phase,
   ravel,
   shared,
+  step,
   unravel,
   type CudaInput,
   type CudaKernel,
@@ -21,6 +22,7 @@ export {
   type CudaSite,
   type CudaTable,
   type Launch,
+  type Precision,
 } from './kernel.ts';
 export { broadcastIndex } from './kernels/broadcast.ts';
 export { reduction, type ReductionOptions } from './reduction.ts';

@@ -42,11 +42,18 @@ export interface CudaScratch {
   readonly write: (index: string, value: string) => string;
 }
 
+/**
+ * How matrix products and convolutions compute: `float32` throughout, or `tf32`: factors rounded to 10 bits after the point where tensor
+ * cores take them, sums in float32.
+ */
+export type Precision = 'float32' | 'tf32';
+
 /** A node as a kernel prints it. Every size is known: print it as a constant. */
 export interface CudaSite<A> {
   readonly inputs: readonly CudaInput[];
   readonly outputs: readonly CudaOutput[];
   readonly attributes: A;
+  readonly precision: Precision;
   readonly scratch: (dtype: Dtype, size: number) => CudaScratch;
 }
 
@@ -86,7 +93,7 @@ const elementThreads = 256;
 export function elements(count: number, body: string, declarations = ''): Launch {
   const threads = elementThreads;
   const guard = count % threads === 0 ? '' : `if (i < ${count}) `;
-  const text = `SHOAL_LAST_PHASE(${threads})\nconst int i = group * ${threads} + lane;\n${guard}{\n${body}\n}\nSHOAL_END\n`;
+  const text = step(threads, `const int i = group * ${threads} + lane;\n${guard}{\n${body}\n}`);
   return { blocks: Math.ceil(count / threads), threads, body: text, declarations };
 }
 
@@ -101,6 +108,12 @@ export function blocks(count: number, threads: number, body: string, declaration
  * reads what another one writes in the same phase. A phase never stands under a condition that threads answer differently.
  */
 export const phase = (threads: number, body: string): string => `SHOAL_PHASE(${threads})\n${body}\nSHOAL_BARRIER\n`;
+
+/**
+ * A {@link phase} after which nobody waits: what follows may use what the same thread did, and warp instructions what the same warp
+ * did, but nothing that other threads wrote.
+ */
+export const step = (threads: number, body: string): string => `SHOAL_STEP(${threads})\n${body}\nSHOAL_END\n`;
 
 /** Declares memory of the block. */
 export const shared = (type: string, name: string, size: number): string => `SHOAL_SHARED ${type} ${name}[${size}];\n`;

@@ -1,4 +1,5 @@
 import type { DeviceInfo } from '@shoal/core';
+import type { Precision } from './kernel.ts';
 import type { KernelSource } from './source.ts';
 
 /** Where something lies in a machine's memory. */
@@ -22,6 +23,7 @@ export interface Sequence {
  */
 export interface Machine {
   readonly info: DeviceInfo;
+  readonly precision: Precision;
   /** Undefined bytes, at a multiple of 256. */
   allocate(op: string, bytes: number): Address;
   free(address: Address): void;

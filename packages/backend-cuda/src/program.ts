@@ -48,7 +48,7 @@ export async function compileProgram(
   schedule: Schedule,
   kernelFor: (node: Node) => CudaKernel,
 ): Promise<DeviceProgram> {
-  const emit = (steps: readonly Step[]): EmittedStep[] => steps.map((step) => emitStep(step, kernelFor(step.node)));
+  const emit = (steps: readonly Step[]): EmittedStep[] => steps.map((step) => emitStep(step, kernelFor(step.node), machine.precision));
   const [prelude, steps] = [emit(schedule.prelude), emit(schedule.steps)];
   checkSizes([...prelude, ...steps]);
   const allocations: Address[] = [];

@@ -68,13 +68,25 @@ const cudaPrelude = `#define SHOAL_DEVICE static __device__ __forceinline__
 #define SHOAL_OWN 0
 #define SHOAL_PHASE(threads) { const int lane = threadIdx.x;
 #define SHOAL_BARRIER } __syncthreads();
-#define SHOAL_LAST_PHASE(threads) { const int lane = threadIdx.x;
+#define SHOAL_STEP(threads) { const int lane = threadIdx.x;
 #define SHOAL_END }
 #define SHOAL_UNROLL _Pragma("unroll")
 #define SHOAL_AT(pointer, size, index) pointer[index]
 SHOAL_DEVICE float shoal_float(unsigned bits) { return __uint_as_float(bits); }
 SHOAL_DEVICE unsigned shoal_bits(float x) { return __float_as_uint(x); }
 SHOAL_DEVICE float shoal_fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+SHOAL_DEVICE float shoal_tf32(float x) {
+  unsigned rounded;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(x));
+  return __uint_as_float(rounded);
+}
+SHOAL_DEVICE void shoal_mma(float* sum, const float* left, const float* right) {
+  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+      : "r"(__float_as_uint(left[0])), "r"(__float_as_uint(left[1])), "r"(__float_as_uint(left[2])), "r"(__float_as_uint(left[3])),
+        "r"(__float_as_uint(right[0])), "r"(__float_as_uint(right[1])));
+}
+#define SHOAL_MMA(sum, left, right, i, j) shoal_mma(sum[0][i][j], left[0][i], right[0][j])
 ${helpers}`;
 
 /** CUDA C of one translation unit, for nvcc and NVRTC. It needs C++17 and `--fmad=false`: what is fused says so. */
@@ -115,13 +127,27 @@ template <typename T> static inline T& shoal_at(T* pointer, int parameter, int s
 #define SHOAL_OWN lane
 #define SHOAL_PHASE(threads) for (int shoal_turn = 0; shoal_turn < (threads); shoal_turn++) { const int lane = shoal_down ? (threads) - 1 - shoal_turn : shoal_turn;
 #define SHOAL_BARRIER }
-#define SHOAL_LAST_PHASE(threads) SHOAL_PHASE(threads)
+#define SHOAL_STEP(threads) SHOAL_PHASE(threads)
 #define SHOAL_END }
 #define SHOAL_UNROLL
 #define SHOAL_AT(pointer, size, index) shoal_at(pointer, pointer##_number, size, index)
 SHOAL_DEVICE float shoal_float(unsigned bits) { float x; memcpy(&x, &bits, 4); return x; }
 SHOAL_DEVICE unsigned shoal_bits(float x) { unsigned bits; memcpy(&bits, &x, 4); return bits; }
 SHOAL_DEVICE float shoal_fma(float a, float b, float c) { return a * b + c; }
+// To the nearest of 10 bits after the point, ties away from zero; infinities and NaN stay.
+SHOAL_DEVICE float shoal_tf32(float x) {
+  const unsigned bits = shoal_bits(x);
+  return (bits & 0x7f800000u) == 0x7f800000u ? x : shoal_float((bits + 0x1000u) & 0xffffe000u);
+}
+// What the warp's threads hold, as PTX lays out m16n8k8: element (row, k) of the left factor is register row / 8 + k / 4 * 2 of thread
+// row % 8 * 4 + k % 4, element (k, column) of the right one register k / 4 of thread column * 4 + k % 4.
+template <int M, int N> static inline void shoal_mma(float* sum, const float (*left)[M][4], const float (*right)[N][2], int thread, int i, int j) {
+  for (int e = 0; e < 4; e++) {
+    const int row = thread / 4 + e / 2 * 8, column = thread % 4 * 2 + e % 2;
+    for (int k = 0; k < 8; k++) sum[e] += left[row % 8 * 4 + k % 4][i][row / 8 + k / 4 * 2] * right[column * 4 + k % 4][j][k / 4];
+  }
+}
+#define SHOAL_MMA(sum, left, right, i, j) shoal_mma(sum[lane][i][j], left + lane / 32 * 32, right + lane / 32 * 32, lane % 32, i, j)
 ${helpers}`;
 
 /**

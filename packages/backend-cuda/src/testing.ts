@@ -7,7 +7,7 @@ import { EmulatedCompiler, missingCompiler } from './emulated/compiler.ts';
 import { EmulatedMachine } from './emulated/machine.ts';
 import type { KernelCompiler } from './driver/compiler.ts';
 import { openDriverMachine, type CudaOptions } from './driver/open.ts';
-import type { CudaKernel } from './kernel.ts';
+import type { CudaKernel, Precision } from './kernel.ts';
 import type { KernelSource } from './source.ts';
 
 export { cudaFlags, printCuda, printEmulated, type KernelSource } from './source.ts';
@@ -20,8 +20,9 @@ export { missingCompiler } from './emulated/compiler.ts';
 export async function collectKernels(
   plugins: readonly KernelSet<CudaKernel>[],
   work: (runtime: Runtime) => Promise<unknown>,
+  precision: Precision = 'float32',
 ): Promise<readonly KernelSource[]> {
-  const machine = new CollectingMachine();
+  const machine = new CollectingMachine(precision);
   const runtime = await createRuntime(
     backendOn(() => Promise.resolve(machine)),
     plugins,
@@ -35,6 +36,8 @@ const cacheFolder = (): string => join(tmpdir(), `shoal-cuda-emulation-${userInf
 export interface EmulationOptions {
   /** Compile kernels with optimization: for whole networks. Default false: small cases are done sooner without. */
   readonly optimize?: boolean;
+  /** Default `float32`. */
+  readonly precision?: Precision;
 }
 
 /**
@@ -47,13 +50,13 @@ export interface EmulationOptions {
  */
 export async function emulatedBackend(
   kernels: readonly KernelSource[] = [],
-  { optimize = false }: EmulationOptions = {},
+  { optimize = false, precision = 'float32' }: EmulationOptions = {},
 ): Promise<Backend<CudaKernel> | string> {
   const missing = missingCompiler();
   if (missing !== undefined) return missing;
   const compiler = new EmulatedCompiler(cacheFolder(), optimize);
   await compiler.build(kernels);
-  return backendOn(() => Promise.resolve(new EmulatedMachine(compiler)));
+  return backendOn(() => Promise.resolve(new EmulatedMachine(compiler, precision)));
 }
 
 /** Compiles for a stand-in of the driver: the image is the path of a library of kernels for the CPU. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { collectKernels, cudaFlags, printCuda, type KernelSource } from '@shoal/backend-cuda/testing';
+import type { Runtime } from '@shoal/core';
 import { expect, test } from 'vitest';
 import { products, programOf } from '../cuda-products.ts';
 import { allCases, compileCases, cudaPlugins } from '../cuda.ts';
@@ -70,11 +71,18 @@ async function compileWithNvcc(kernels: readonly KernelSource[]): Promise<readon
 test.skipIf(missing !== '')(
   `every kernel compiles for ${architectures.join(' and ')} within its budget${missing}`,
   async () => {
-    const kernels = await collectKernels(cudaPlugins, async (runtime) => {
+    const compileProducts = async (runtime: Runtime): Promise<void> => {
+      for (const product of products) await runtime.compile(programOf(product));
+    };
+    const plain = await collectKernels(cudaPlugins, async (runtime) => {
       await compileCases(allCases)(runtime);
       await runtime.compile(trainingStep().program);
-      for (const product of products) await runtime.compile(programOf(product));
+      await compileProducts(runtime);
     });
+    const rounded = await collectKernels(cudaPlugins, compileProducts, 'tf32');
+    const tensor = rounded.filter(({ body }) => body.includes('SHOAL_MMA'));
+    expect(tensor.length).toBeGreaterThan(1);
+    const kernels = [...plain, ...tensor];
     const found = await compileWithNvcc(kernels);
     const names = kernels.map(({ name }) => name).toSorted();
     for (const architecture of architectures) {

@@ -1,6 +1,7 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { ShoalError, type DeviceInfo } from '@shoal/core';
 import { packArguments } from '../arguments.ts';
+import type { Precision } from '../kernel.ts';
 import type { Address, Command, HostArray, Machine, Sequence } from '../machine.ts';
 import type { KernelSource } from '../source.ts';
 import { result, type DriverApi } from './api.ts';
@@ -36,6 +37,7 @@ class GraphSequence implements Sequence {
 /** A device behind NVIDIA's driver: one stream, and every sequence of commands a CUDA graph. */
 export class DriverMachine implements Machine {
   readonly info: DeviceInfo;
+  readonly precision: Precision;
   readonly #api: DriverApi;
   readonly #opened: OpenedDevice;
   readonly #compiler: KernelCompiler;
@@ -48,8 +50,9 @@ export class DriverMachine implements Machine {
   #disposed = false;
 
   /** Takes over the opened device: disposing of the machine closes it. */
-  constructor(opened: OpenedDevice, compiler: KernelCompiler, info: DeviceInfo) {
+  constructor(opened: OpenedDevice, compiler: KernelCompiler, precision: Precision, info: DeviceInfo) {
     this.info = info;
+    this.precision = precision;
     this.#opened = opened;
     this.#api = opened.api;
     this.#compiler = compiler;

@@ -1,5 +1,6 @@
 import { ShoalError, type DeviceInfo } from '@shoal/core';
 import { DriverApi, result } from './api.ts';
+import type { Precision } from '../kernel.ts';
 import type { KernelCompiler } from './compiler.ts';
 import { loadDriver, unavailable } from './library.ts';
 import { DriverMachine } from './machine.ts';
@@ -13,6 +14,11 @@ export interface CudaOptions {
   readonly driver?: string;
   /** Where NVRTC is, if it is not found. */
   readonly nvrtc?: string;
+  /**
+   * How matrix products and convolutions compute. Default `float32`. `tf32` rounds their factors to 10 bits after the point (a relative
+   * error of 5e-4 each) where tensor cores take them; it needs compute capability 8.0.
+   */
+  readonly precision?: Precision;
 }
 
 /** A device with its context, current on this thread. */
@@ -28,6 +34,7 @@ const op = 'backend-cuda';
 /** CUDA 12.0, as the driver counts. */
 const oldestDriver = 12_000;
 const oldestCapability = 75;
+const tensorCapability = 80;
 
 /** CUdevice_attribute. */
 const attributes = { clockKhz: 13, multiprocessors: 16, memoryClockKhz: 36, busWidth: 37, major: 75, minor: 76 } as const;
@@ -41,13 +48,17 @@ const version = (number: number): string => `${Math.floor(number / 1000)}.${Math
  * @throws ShoalError `UNSUPPORTED`, with the reason, where there is no driver, no device, no compiler, or they are too old
  */
 export function openDriverMachine(
-  { device: index = 0, driver, nvrtc }: CudaOptions,
+  { device: index = 0, driver, nvrtc, precision = 'float32' }: CudaOptions,
   compilerFor: (driverMajor: number) => KernelCompiler = (major) => findNvrtc(major, nvrtc),
 ): DriverMachine {
+  if (precision !== 'float32' && precision !== 'tf32')
+    throw new ShoalError('ATTRIBUTE', { op, fact: `unknown precision '${String(precision)}'`, next: 'Use float32 or tf32' });
   const api = apiOf(driver);
   const device = deviceAt(api, index);
   const driverVersion = api.number(op, 'cuDriverGetVersion');
   const facts = factsOf(api, device);
+  if (precision === 'tf32' && facts.capability < tensorCapability)
+    throw unavailable(`${facts.name} has no tensor cores for TF32`, "Leave out { precision: 'tf32' }");
   const compiler = compilerFor(Math.floor(driverVersion / 1000));
   const context = api.make(op, 'cuDevicePrimaryCtxRetain', device);
   const close = (): void => {
@@ -68,11 +79,11 @@ export function openDriverMachine(
         multiprocessors: facts.multiprocessors,
         memoryGiB: facts.memoryGiB,
         clockMHz: facts.clockMHz,
-        precision: 'float32',
+        precision,
       },
       notes: [],
     };
-    return new DriverMachine({ api, context, capability: facts.capability, close }, compiler, info);
+    return new DriverMachine({ api, context, capability: facts.capability, close }, compiler, precision, info);
   } catch (cause) {
     close();
     throw cause;

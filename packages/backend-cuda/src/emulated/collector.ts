@@ -1,4 +1,5 @@
 import { ShoalError, type DeviceInfo } from '@shoal/core';
+import type { Precision } from '../kernel.ts';
 import type { Address, Machine, Sequence } from '../machine.ts';
 import type { KernelSource } from '../source.ts';
 
@@ -6,7 +7,12 @@ import type { KernelSource } from '../source.ts';
 export class CollectingMachine implements Machine {
   readonly info: DeviceInfo = { backend: 'cuda', device: 'none', threads: 1, clock: 'none', flags: {}, notes: ['it collects kernels'] };
   readonly kernels = new Map<string, KernelSource>();
+  readonly precision: Precision;
   #next: Address = 0n;
+
+  constructor(precision: Precision) {
+    this.precision = precision;
+  }
 
   allocate(_op: string, bytes: number): Address {
     const address = this.#next;

@@ -1,5 +1,6 @@
 import { ShoalError, type DeviceInfo } from '@shoal/core';
 import { packArguments } from '../arguments.ts';
+import type { Precision } from '../kernel.ts';
 import type { Address, Command, HostArray, Machine, Sequence } from '../machine.ts';
 import type { KernelSource } from '../source.ts';
 import type { EmulatedCompiler } from './compiler.ts';
@@ -23,19 +24,22 @@ class EmulatedSequence implements Sequence {
 
 /** The machine that runs kernels on the CPU, as C++: it says whether they are right, not how fast they are. */
 export class EmulatedMachine implements Machine {
-  readonly info: DeviceInfo = {
-    backend: 'cuda',
-    device: 'emulation on the CPU',
-    threads: 1,
-    clock: 'performance.now',
-    flags: { emulated: true },
-    notes: ['kernels run as C++ on the CPU: their times say nothing about a GPU'],
-  };
+  readonly info: DeviceInfo;
+  readonly precision: Precision;
   readonly #compiler: EmulatedCompiler;
   readonly #memory = new EmulatedMemory();
 
-  constructor(compiler: EmulatedCompiler) {
+  constructor(compiler: EmulatedCompiler, precision: Precision) {
     this.#compiler = compiler;
+    this.precision = precision;
+    this.info = {
+      backend: 'cuda',
+      device: 'emulation on the CPU',
+      threads: 1,
+      clock: 'performance.now',
+      flags: { emulated: true, precision },
+      notes: ['kernels run as C++ on the CPU: their times say nothing about a GPU'],
+    };
   }
 
   allocate(_op: string, bytes: number): Address {
