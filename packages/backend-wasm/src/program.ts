@@ -193,10 +193,10 @@ class WasmProgram implements DeviceProgram {
     const { schedule, abortable } = this.#parts;
     const times: StepTime[] = [];
     let slice = 0;
-    for (const [i, { node }] of schedule.steps.entries()) {
+    for (const [i, step] of schedule.steps.entries()) {
       if (i <= abortable) throwIfAborted(signal, 'run');
       const { nanoseconds } = await this.#call(`step${i}`);
-      times.push({ op: node.op.name, nanoseconds });
+      times.push({ op: step.node.op.name, step, nanoseconds });
       slice += nanoseconds;
       if (slice > SLICE && i + 1 <= abortable) {
         await new Promise((resolve) => setTimeout(resolve));

@@ -1,5 +1,5 @@
 import * as e from '../expression/index.ts';
-import type { Node, Value, Variable } from '../graph.ts';
+import { buildFor, type Node, type Value, type Variable } from '../graph.ts';
 import { mapExpression, mapOp, type MapAttributes } from '../ops/map.ts';
 import { reshape } from '../ops/reshape.ts';
 import type { Program } from '../program.ts';
@@ -33,8 +33,10 @@ export function foldScales(program: Program): Program {
 }
 
 function absorb(node: Node, scale: Value): Value {
-  const inputs = node.op.absorbScale!(node.inputs, node.attributes as never, scale);
-  return reapply(node.op, inputs, node.attributes)[0]!;
+  return buildFor([node], () => {
+    const inputs = node.op.absorbScale!(node.inputs, node.attributes as never, scale);
+    return reapply(node.op, inputs, node.attributes)[0]!;
+  });
 }
 
 /** The slope of an expression that is affine in input `index`, as a `[channels]` value; null where it is not such a scale. */

@@ -20,6 +20,8 @@ export interface FusedExpression {
 /** One kernel launch. */
 export interface Step {
   readonly node: Node;
+  /** The maps that the kernel does as well: those that it evaluates while loading, then that of the epilogue. */
+  readonly fused: readonly Node[];
   /** For each input of the node: the stored tensor, or null where `loads` has an expression instead. */
   readonly inputs: readonly (Value | null)[];
   readonly loads: readonly (FusedExpression | null)[];
@@ -162,7 +164,8 @@ function makeStep(
   const epilogue = map ? epilogueOf(node.outputs[0]!, map, stored) : null;
   const outputs = node.outputs.map((value, i) => (i === 0 && map ? map.outputs[0]! : uses.has(value) ? value : null));
   const reads = [...inputs, ...loads.flatMap((load) => load?.values ?? []), ...(epilogue?.values ?? [])].filter((value) => value !== null);
-  return { node, inputs, loads, outputs, epilogue, reads: [...new Set(reads)] };
+  const fused = [...(loadMaps ?? []), map].filter((each) => each !== null);
+  return { node, fused, inputs, loads, outputs, epilogue, reads: [...new Set(reads)] };
 }
 
 /** Renumbers the map's inputs so that the kernel's result is input 0. */
