@@ -1,4 +1,14 @@
-import { ShoalError, type Fusion, type Kernel, type Op, type OpSite, type Support, type TensorType, type Value } from '@shoal/core';
+import {
+  ShoalError,
+  type Fusion,
+  type InPlace,
+  type Kernel,
+  type Op,
+  type OpSite,
+  type Support,
+  type TensorType,
+  type Value,
+} from '@shoal/core';
 import type { FunctionBuilder, Local, ModuleBuilder, Operand, V128 } from './encoder/index.ts';
 
 /** What the engine offers to kernels. It decides bits, so it is the same for every program of a runtime. */
@@ -81,6 +91,7 @@ export interface WasmKernel extends Kernel {
 
 export interface WasmKernelOptions<A extends object> {
   readonly fusion?: Fusion;
+  readonly inPlace?: InPlace;
   readonly supports?: (site: OpSite<A>) => Support;
   /** Says the same in ops of this backend, such as one that packs weights and one that uses them; null leaves the node as it is. */
   readonly lower?: (inputs: readonly Value[], attributes: A) => readonly Value[] | null;

@@ -17,6 +17,17 @@ export interface Fusion {
   readonly load?: Readonly<Record<number, 'masked' | 'zero-preserving'>>;
 }
 
+/**
+ * Which tensors output 0 may be written over, where they have its size and nobody needs them afterwards: the kernel reads each of their
+ * elements no later than it writes the one in the same place, whichever thread does it, and writes each once.
+ */
+export interface InPlace {
+  /** Inputs; where one is a fused expression, what that reads. */
+  readonly inputs?: readonly number[] | 'all';
+  /** Full-size tensors that a fused epilogue reads. */
+  readonly epilogue?: boolean;
+}
+
 /** What every backend's kernels have in common. A kernel is a value: a runtime is made from an explicit list of them. */
 export interface Kernel {
   readonly op: AnyOp;
@@ -24,6 +35,7 @@ export interface Kernel {
   readonly backend: string;
   readonly supports?: (site: OpSite<never>) => Support;
   readonly fusion?: Fusion;
+  readonly inPlace?: InPlace;
   /**
    * Says the same in ops of the backend's own, as graph; null leaves the node as it is. What the new ops make of weights alone,
    * such as packing them into panels, is then computed once per version of the weights, like everything static.

@@ -1,6 +1,6 @@
 import { expression as e, mapOp, type MapAttributes, type TensorType } from '@shoal/core';
 import type { FunctionBuilder, Local, Operand, V128 } from '../encoder/index.ts';
-import { wasmKernel, type Lanes, type Stage } from '../kernel.ts';
+import { wasmKernel, type Lanes, type Stage, type WasmSite } from '../kernel.ts';
 import { ELEMENTWISE_GRAIN, storeLanes, VECTOR_BYTES } from '../lanes.ts';
 import { layoutOf } from '../layout.ts';
 import { printExpression } from '../print.ts';
@@ -27,7 +27,9 @@ function nestOf(inputs: readonly TensorType[], { expression, shape }: MapAttribu
  * Elementwise work. The innermost axis runs four elements at a time with an exact end, so that a map may overwrite one of its inputs; the
  * others are counted as rows. A tile is a range of rows, or a part of one row where rows are long.
  */
-export const mapWasm = wasmKernel(mapOp, ({ inputs, attributes, stage }) => {
+export const mapWasm = wasmKernel(mapOp, emitMap, { inPlace: { inputs: 'all' } });
+
+function emitMap({ inputs, attributes, stage }: WasmSite<MapAttributes>): void {
   const { outer, inner } = nestOf(inputs, attributes);
   const rows = countOf(outer);
   const rowBytes = bytes(inner.size);
@@ -49,7 +51,7 @@ export const mapWasm = wasmKernel(mapOp, ({ inputs, attributes, stage }) => {
   stage({ tiles: inner.size === 0 ? 0 : Math.ceil(rows / rowsPerTile) }, (own) => {
     forTile(own, rowsPerTile, rows, (at) => row(own, at, 0, rowBytes));
   });
-});
+}
 
 /** Part of a row, bytes `from` to `to`: `to` is a multiple of 16 bytes away from `from`, or the row's end. */
 function emitRow(
