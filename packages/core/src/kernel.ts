@@ -15,6 +15,8 @@ export interface Fusion {
    * expression, so any expression will do; `zero-preserving` ones read a zero halo through it, so f(0) = 0 must be proven.
    */
   readonly load?: Readonly<Record<number, 'masked' | 'zero-preserving'>>;
+  /** For the kernel of maps: inputs may be expressions over the output's shape, whose values it can write to outputs of their own as well. */
+  readonly keepsLoads?: boolean;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface Kernel {
   readonly backend: string;
   readonly supports?: (site: OpSite<never>) => Support;
   readonly fusion?: Fusion;
-  readonly inPlace?: InPlace;
+  readonly inPlace?: (site: OpSite<never>) => InPlace;
   /**
    * Says the same in ops of the backend's own, as graph; null leaves the node as it is. What the new ops make of weights alone,
    * such as packing them into panels, is then computed once per version of the weights, like everything static.

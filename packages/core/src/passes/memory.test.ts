@@ -10,7 +10,7 @@ import { planMemory, schedule, type MemoryPlan, type Schedule } from './index.ts
 import { place } from './place.ts';
 
 const relu = (x: Value): Value => map([x], (a) => e.max(a, 0));
-const plus = (...values: readonly Value[]): Value => map(values, (first, ...others) => others.reduce((a, b) => e.add(a, b), first!));
+const plus = (...values: readonly Value[]): Value => map(values, (first, ...others) => others.reduce((a, b) => e.add(a, b), first));
 
 /** The result and its sum, as batch norm gives its statistics. */
 const split: Op<object> = {
@@ -37,8 +37,8 @@ const weigh: Op<object> = {
 
 const kernelFor = ({ op }: Node): Kernel => {
   const base = { op, backend: 'test' };
-  if (op === mapOp) return { ...base, inPlace: { inputs: 'all' } };
-  return op.name === 'test/split' ? { ...base, fusion: { epilogue: true }, inPlace: { inputs: [0], epilogue: true } } : base;
+  if (op === mapOp) return { ...base, inPlace: () => ({ inputs: 'all' }) };
+  return op.name === 'test/split' ? { ...base, fusion: { epilogue: true }, inPlace: () => ({ inputs: [0], epilogue: true }) } : base;
 };
 const scheduled = (program: Program): Schedule => schedule(program, kernelFor);
 const stepNames = ({ steps }: Schedule): readonly string[] => steps.map(({ node }) => node.op.name);

@@ -1,12 +1,13 @@
 import * as e from '../expression/index.ts';
 import type { Expression } from '../expression/index.ts';
 import { topological, Variable, type Node, type Value } from '../graph.ts';
-import type { Kernel } from '../kernel.ts';
+import { siteOf, type Kernel } from '../kernel.ts';
 import { mapOp, type MapAttributes } from '../ops/map.ts';
 import { reshapeOp } from '../ops/reshape.ts';
 import { rootsOf, type Program } from '../program.ts';
 import { sameShape, sizeOf, type Shape } from '../tensor.ts';
 import { findEpilogues, findLoads } from './fusion.ts';
+import { findGroups, type GroupLoad } from './groups.ts';
 import { orderSteps, sortSteps } from './order.ts';
 import { countUses } from './rewrite.ts';
 
@@ -25,7 +26,9 @@ export interface Step {
   /** For each input of the node: the stored tensor, or null where `loads` has an expression instead. */
   readonly inputs: readonly (Value | null)[];
   readonly loads: readonly (FusedExpression | null)[];
-  /** What is written; null where nobody reads it. With an epilogue, output 0 is the epilogue's value. */
+  /** For each input the output to which its load is written as well, by number; null where it is not. */
+  readonly kept: readonly (number | null)[];
+  /** What is written; null where nobody reads it. With an epilogue, output 0 is the epilogue's value. Loads that are kept come last. */
   readonly outputs: readonly (Value | null)[];
   readonly epilogue: FusedExpression | null;
   /** The distinct stored tensors the step reads. */
@@ -60,7 +63,9 @@ export function schedule(program: Program, kernelFor: (node: Node) => Kernel): S
 
   const epilogues = findEpilogues(nodes, uses, kernelFor);
   const loads = findLoads(nodes, uses, kernelFor, epilogues);
-  const absorbed = new Set([...epilogues.values(), ...[...loads.values()].flatMap((list) => list.filter((map) => map !== null))]);
+  const fused = new Set([...epilogues.values(), ...[...loads.values()].flatMap((list) => list.filter((map) => map !== null))]);
+  const groups = findGroups(program, uses, kernelFor, fused);
+  const absorbed = new Set([...fused, ...[...groups].flatMap(([leader, { members }]) => [...members].filter((node) => node !== leader))]);
 
   const producers = new Map([...epilogues].map(([producer, map]) => [map, producer]));
   const positions = new Map<Step, Node>();
@@ -69,7 +74,8 @@ export function schedule(program: Program, kernelFor: (node: Node) => Kernel): S
     // A kernel with an epilogue runs where its map stood: only there everything the map reads is ready.
     const producer = producers.get(node);
     if (absorbed.has(node) && !producer) continue;
-    const parts = { node: producer ?? node, map: producer ? node : null, loads: loads.get(producer ?? node) };
+    const kernel = producer ?? node;
+    const parts = { node: kernel, map: producer ? node : null, loads: groups.get(kernel)?.loads ?? loads.get(kernel)?.map(loadOf) };
     positions.set(makeStep(parts, kernelFor, uses, stored), node);
   }
   const { prelude, steps, staticVariables } = separateStatic(sortSteps([...positions.keys()]), program);
@@ -93,10 +99,12 @@ type Values = (Value | null)[];
 
 interface StepParts {
   readonly node: Node;
-  /** The map that the node's kernel takes as epilogue, and the maps that it takes as loads. */
+  /** The map that the node's kernel takes as epilogue, and what it takes as loads. */
   readonly map: Node | null;
-  readonly loads: readonly (Node | null)[] | undefined;
+  readonly loads: readonly (GroupLoad | null)[] | undefined;
 }
+
+const loadOf = (map: Node | null): GroupLoad | null => map && { ...(map.attributes as MapAttributes), values: map.inputs, result: null };
 
 function makeStep(
   { node, map, loads: loadMaps }: StepParts,
@@ -106,13 +114,17 @@ function makeStep(
 ): Step {
   const loads = node.inputs.map((_, i): FusedExpression | null => {
     const load = loadMaps?.[i];
-    return load ? { ...(load.attributes as MapAttributes), values: load.inputs.map(stored) } : null;
+    return load ? { expression: load.expression, shape: load.shape, values: load.values.map(stored) } : null;
   });
   const inputs = node.inputs.map((value, i) => (loads[i] ? null : stored(value)));
   const epilogue = map ? epilogueOf(node.outputs[0]!, map, stored) : null;
   const outputs = node.outputs.map((value, i) => (i === 0 && map ? map.outputs[0]! : uses.has(value) ? value : null));
+  const kept = node.inputs.map((_, i) => {
+    const result = loadMaps?.[i]?.result;
+    return result ? outputs.push(result) - 1 : null;
+  });
   const operands = inputs.map((value, i) => loads[i]?.values ?? [value]);
-  const { inputs: replaced = [], epilogue: replaces = false } = kernelFor(node).inPlace ?? {};
+  const { inputs: replaced = [], epilogue: replaces = false } = kernelFor(node).inPlace?.(siteOf(node)) ?? {};
   const isReplaced = (i: number): boolean => replaced === 'all' || replaced.includes(i);
   const [own, others] = [true, false].map((wanted) => operands.filter((_, i) => isReplaced(i) === wanted).flat()) as [Values, Values];
   (replaces ? own : others).push(...(epilogue?.values ?? []));
@@ -121,6 +133,7 @@ function makeStep(
     node,
     inputs,
     loads,
+    kept,
     outputs,
     epilogue,
     reads: [...new Set([...operands.flat(), ...(epilogue?.values ?? [])].filter(isNeeded))],
