@@ -240,7 +240,7 @@ describe('errors', () => {
   test('more memory than there is, with the numbers', async () => {
     const runtime = await runtimeWith({ threads: 1, memoryLimit: 2 ** 20 });
     const x = input('x', [300_000]);
-    await expect(runtime.compile({ outputs: { y: plus(x, 1) } })).rejects.toEqual(
+    await expect(runtime.compile({ outputs: { y: plus(x, 1), z: plus(x, 2) } })).rejects.toEqual(
       failure('MEMORY', '2.3 MiB', 'the limit of 1.0 MiB', 'smaller batch'),
     );
     await expect(runtime.write(variable('w', [300_000]), new Float32Array(300_000))).rejects.toEqual(

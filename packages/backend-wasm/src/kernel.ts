@@ -1,6 +1,7 @@
 import {
   ShoalError,
   type Fusion,
+  type InPlace,
   type Kernel,
   type Lowering,
   type Op,
@@ -81,6 +82,8 @@ export interface WasmSite<A extends object = object> {
   readonly wanted: readonly boolean[];
   /** Whether each input is a fused expression. */
   readonly fused: readonly boolean[];
+  /** For each input that is a fused expression, the output its values go to as well; null where there is none. Kernels of maps only. */
+  readonly kept: readonly (number | null)[];
   readonly hasEpilogue: boolean;
   readonly engine: EngineOptions;
   /** For helper functions that several stages call: `module.once(key, () => module.function(...))`. */
@@ -99,6 +102,7 @@ export interface WasmKernel extends Kernel {
 
 export interface WasmKernelOptions<A extends object> {
   readonly fusion?: Fusion;
+  readonly inPlace?: (site: OpSite<A>) => InPlace;
   readonly supports?: (site: OpSite<A>) => Support;
   /** Says the same in ops of this backend, such as one that packs weights and one that uses them; null leaves the node as it is. */
   readonly lower?: (inputs: readonly Value[], attributes: A, lowering: Lowering) => readonly Value[] | null;

@@ -38,7 +38,7 @@ export const scratchName = (index: number): string => `scratch${index}`;
 
 /** Lets a kernel write the functions of a step into the module. `name` is unique in the module. */
 export function emitSite(kernel: WasmKernel, step: Step, module: ModuleBuilder, engine: EngineOptions, name: string): EmittedSite {
-  const { node, loads, outputs, epilogue } = step;
+  const { node, loads, kept, outputs, epilogue } = step;
   const stages: EmittedStage[] = [];
   const scratch: ScratchRequest[] = [];
   const operands = [...operandsOf(step).keys()];
@@ -48,6 +48,7 @@ export function emitSite(kernel: WasmKernel, step: Step, module: ModuleBuilder, 
     attributes: node.attributes as never,
     wanted: outputs.map((value) => value !== null),
     fused: loads.map((load) => load !== null),
+    kept,
     hasEpilogue: epilogue !== null,
     engine,
     module,

@@ -36,6 +36,8 @@ export interface Device<K extends Kernel> {
   readonly info: DeviceInfo;
   /** Prepares a schedule for running. Every variable of the schedule has been written before. */
   compile(schedule: Schedule, kernelFor: (node: Node) => K): Promise<DeviceProgram>;
+  /** The memory that `compile` would plan, without anything being made; needs no variable. Where it is missing, `compile` is asked. */
+  plan?(schedule: Schedule, kernelFor: (node: Node) => K): MemoryPlan;
   /** Copies a variable's contents out. */
   read(variable: Variable): Promise<TensorData>;
   /** Sets a variable's contents; the first write allocates it. */

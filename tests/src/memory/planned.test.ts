@@ -39,7 +39,7 @@ describe.each(Object.entries(runtimes))('planned bytes on %s', (_, open) => {
  * The logical peak is that of the graph as it is written, where a batch norm and a ReLU are tensors beside the convolution's. Compiled,
  * they are done within the convolution: less is alive at once, but at best half, since a convolution still reads one map and writes
  * another. Alignment and scratch of kernels add a little, and so do the gaps of a placement. In training nearly all that is alive is
- * kept for the gradients, and the two agree more closely.
+ * kept for the gradients: of the convolution, the batch norm and the ReLU one behind the other only the first and the last.
  */
 test.each(['resnet-mini', 'squeezenet1_1', 'fishnet-mini', 'all-cnn-c', 'model-c'] as const satisfies readonly NetworkName[])(
   '%s on WASM: planned and logical bytes are of one size',
@@ -58,7 +58,7 @@ test.each(['resnet-mini', 'squeezenet1_1', 'fishnet-mini', 'all-cnn-c', 'model-c
     expect(inference.live).toBeGreaterThan(0.5);
     expect(inference.arena).toBeLessThan(1.1);
     const training = await peaks(trainingProgram(net, input('image', [2, ...size, 3])), logicalBytes.training!);
-    expect(training.live).toBeGreaterThan(0.9);
+    expect(training.live).toBeGreaterThan(0.5);
     expect(training.arena).toBeLessThan(1.1);
     await runtime.dispose();
   },

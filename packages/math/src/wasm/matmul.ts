@@ -3,7 +3,7 @@ import { apply1, fill, reshape, type Lowering, type Op, type Shape, type TensorT
 import { matmulOp, matmulSizes, type MatmulAttributes, type MatmulSizes } from '../matmul.ts';
 import { emitDots } from './dots.ts';
 import { packOp } from './pack.ts';
-import { emitProduct } from './product.ts';
+import { emitProduct, productInPlace } from './product.ts';
 
 interface PackedAttributes extends MatmulAttributes {
   /** Shape of b before it was packed. */
@@ -66,7 +66,7 @@ export const matmulWasm = wasmKernel(
       b: { lead: lead(b), bytes: k * n * 4, columns, panel: columns * 4, step: n * 4 },
     });
   },
-  { lower, fusion: { epilogue: true } },
+  { lower, fusion: { epilogue: true }, inPlace: ({ inputs: [a, b], attributes }) => productInPlace(matmulSizes(a!, b!, attributes)) },
 );
 
 export const packedProductWasm = wasmKernel(
@@ -84,5 +84,8 @@ export const packedProductWasm = wasmKernel(
       b: { lead: lead(b), bytes: Math.ceil(n / panel) * bytes, columns: panel, panel: bytes, step: panel * 4 },
     });
   },
-  { fusion: { epilogue: true } },
+  {
+    fusion: { epilogue: true },
+    inPlace: ({ inputs: [a], attributes }) => productInPlace(matmulSizes(a!, unpacked(attributes.bShape), attributes)),
+  },
 );

@@ -1,6 +1,6 @@
 import { atMost, cutRows, forPiece, startSums, storeLanes, sumProducts, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
 import type { Local, Operand } from '@shoal/backend-wasm/encoder';
-import { sizeOf, type Shape } from '@shoal/core';
+import { sizeOf, type InPlace, type Shape } from '@shoal/core';
 import { matrixOffset } from './batches.ts';
 
 /** Where the elements of the operands are. Distances are in bytes. */
@@ -17,6 +17,9 @@ export interface ProductPlan {
 
 /** Terms that one float32 sum adds up before it joins the total: error grows with the length of a chain. */
 const chain = 1024;
+/** A total that several chains join stands in the result, so nothing that the epilogue reads may. */
+export const productInPlace = ({ k }: Pick<ProductPlan, 'k'>): InPlace => ({ epilogue: k <= chain });
+
 /** Rows, and multiply-adds, that a tile of work aims at. */
 const rowsPerTile = 48;
 const workPerTile = 2 ** 21;
