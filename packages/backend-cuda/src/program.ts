@@ -12,6 +12,7 @@ import {
   type RunResult,
   type Schedule,
   type Step,
+  type StepTime,
   type TensorData,
 } from '@shoal/core';
 import { assemble, type Assembled } from './assemble.ts';
@@ -26,6 +27,8 @@ const maxElements = 2 ** 31 - 1;
 /** The commands of one step. */
 interface Stage {
   readonly op: string;
+  /** Absent for copies of variables. */
+  readonly step?: Step;
   readonly commands: readonly Command[];
 }
 
@@ -159,8 +162,10 @@ function stageOf(
   const commands = launches
     .filter(({ blocks }) => blocks > 0)
     .map((launch) => ({ kind: 'launch' as const, ...assemble(op, launch, accessors, placeOf) }));
-  return { op, commands, kernels: commands.map(({ kernel }) => kernel) };
+  return { op, step, commands, kernels: commands.map(({ kernel }) => kernel) };
 }
+
+const stepTime = ({ op, step }: Stage, nanoseconds: number): StepTime => ({ op, nanoseconds, ...(step ? { step } : {}) });
 
 /** Sequences are made when they are first needed, and kept. */
 class CudaProgram implements DeviceProgram {
@@ -194,7 +199,7 @@ class CudaProgram implements DeviceProgram {
     for (const value of fetch) values.set(value, await this.#download(value));
     this.#submit('updates', copies);
     const nanoseconds = times.reduce((sum, time) => sum + time, 0);
-    return { values, nanoseconds, ...(profile ? { steps: stages.map(({ op }, i) => ({ op, nanoseconds: times[i]! })) } : {}) };
+    return { values, nanoseconds, ...(profile ? { steps: stages.map((stage, i) => stepTime(stage, times[i]!)) } : {}) };
   }
 
   dispose(): void {

@@ -80,6 +80,7 @@ describe.each(kinds)('a runtime with %s', (_, options) => {
     expect(steps).toBeUndefined();
     const profiled = await executable.timed(feeds, { profile: true });
     expect(profiled.steps?.map(({ op }) => op)).toEqual(['core/map', 'core/reduce', 'core/update']);
+    expect(profiled.steps?.map(({ step }) => step)).toEqual([...executable.schedule.steps, undefined]);
     expect([...profiled.outputs['sum']!]).toEqual([21]);
   });
 

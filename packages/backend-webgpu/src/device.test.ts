@@ -189,6 +189,7 @@ function deviceTests(backend: Backend<WebgpuKernel>): void {
       expect(clock).toBe(runtime.info.clock);
       expect(nanoseconds).toBeGreaterThan(0);
       expect(steps!.map(({ op }) => op)).toEqual(['core/reduce']);
+      expect(steps!.map(({ step }) => step)).toEqual(executable.schedule.steps);
       expect(steps![0]!.nanoseconds).toBe(nanoseconds);
       expect((await executable.timed({ x: ramp(64) }, { fetch: [] })).nanoseconds).toBeGreaterThan(0);
     });

@@ -107,6 +107,7 @@ function emulationTests(backend: Backend<CudaKernel>): void {
       const { nanoseconds, clock, steps } = await executable.timed({ x: new Float32Array(64).fill(1) }, { profile: true });
       expect(clock).toBe(runtime.info.clock);
       expect(steps!.map(({ op }) => op)).toEqual(['core/reduce']);
+      expect(steps!.map(({ step }) => step)).toEqual(executable.schedule.steps);
       expect(nanoseconds).toBeGreaterThan(0);
       expect(steps![0]!.nanoseconds).toBe(nanoseconds);
     });
