@@ -52,7 +52,7 @@ describe.each(['fwd', 'step'] as const)('%s', (phase) => {
       expect.arrayContaining(names),
     );
     expect(text.indexOf('│ layer1.0.conv1 ')).toBeLessThan(text.indexOf('│ layer4.0.conv1 '));
-    expect(text).toMatch(/The floor is the longer of arithmetic at [\d.]+ GFLOP\/s \(a product of \d+x\d+ matrices\) and moving/);
+    expect(text).toMatch(/The floor is the longer of arithmetic at [\d.]+ GFLOP\/s \(a (product|1x1 convolution) of [^)]+\) and moving/);
     expect(text.includes('│ backward │')).toBe(phase === 'step');
   });
 

@@ -72,13 +72,13 @@ export const kindColumns: readonly Column<ProfiledKind>[] = [
 export function headline(report: Profiled): readonly string[] {
   const { model, phase, input, backend, threads, wide, clock, limits, whole, stepwise, floorMs, macs } = report;
   const [n, h, w] = input;
-  const copies = limits.copies.map(({ bytes, gbps }) => `${gbps.toFixed(0)} GB/s for ${(bytes / 1e6).toFixed(0)} MB`).join(', ');
+  const copies = limits.copies.map(({ bytes, gbps }) => `${gbps.toPrecision(2)} GB/s for ${(bytes / 1e6).toFixed(0)} MB`).join(', ');
   return [
     `${model}, ${phase === 'fwd' ? 'inference' : 'a training step'}, ${n} image${n === 1 ? '' : 's'} of ${h}x${w}; backend ${backend}, ` +
       `${threads} thread${threads === 1 ? '' : 's'}${wide ? ', wide' : ''}, clock: ${clock}, ${whole.samplesNs.length} runs.`,
     `Whole: ${formatMs(whole.medianMs)} ms (${formatMs(whole.q1Ms)} .. ${formatMs(whole.q3Ms)}), ${((2 * macs) / whole.medianMs / 1e6).toPrecision(3)} GFLOP/s. ` +
       `Step by step: ${formatMs(stepwise.medianMs)} ms, the start of each step included. Floors: ${formatMs(floorMs)} ms.`,
-    `The floor is the longer of arithmetic at ${limits.gflops.toPrecision(3)} GFLOP/s (a product of ${limits.product}x${limits.product} matrices) and moving inputs, ` +
+    `The floor is the longer of arithmetic at ${limits.gflops.toPrecision(3)} GFLOP/s (${limits.fastest}) and moving inputs, ` +
       `parameters and output once, at the speed of a copy: ${copies}. Both were measured just before, on the same threads.`,
   ];
 }
