@@ -63,7 +63,7 @@ const folder = mkdtempSync(join(tmpdir(), 'shoal-bench-check-'));
 
 function run(suite: string): { readonly round: Round; readonly machine: Machine } {
   const argv = ['apps/cli/dist/main.js', 'bench', '--threads', '1', ...suites[suite]!, '--json', '-', '--html', join(folder, 'page.html')];
-  const text = execFileSync(process.execPath, argv, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 1e9 });
+  const text = execFileSync(process.execPath, argv, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1e9 });
   const { env, rows } = JSON.parse(text) as { readonly env: Machine; readonly rows: readonly Row[] };
   // The fastest sample: what disturbs a run makes it slower, never faster (Chen and Revels, "Robust benchmarking in noisy environments", 2016).
   const round = new Map(rows.map(({ model, group, name, phase, samplesNs }) => [`${model ?? `${group}, ${name}`}, ${phase}`, Math.min(...samplesNs) / 1e6])); // prettier-ignore
