@@ -6,6 +6,7 @@ import { fill, fillOp, type FillAttributes } from '../ops/fill.ts';
 import { reshapeOp, reshape, type ReshapeAttributes } from '../ops/reshape.ts';
 import type { Program } from '../program.ts';
 import { sizeOf } from '../tensor.ts';
+import { isAlias } from './fusion.ts';
 import { reapply, rewriteProgram } from './rewrite.ts';
 
 /** Replaces ops for which the backend has no kernel by their expansions, as deep as needed. */
@@ -21,7 +22,9 @@ export function expandMissing(program: Program, hasKernel: (node: Node) => boole
 
 /** Replaces ops by what the backend's kernels make of them. */
 export function lowerKernels(program: Program, kernelFor: (node: Node) => Kernel): Program {
-  return rewriteProgram(program, (node, inputs) => kernelFor(node).lower?.(inputs, node.attributes as never) ?? null);
+  return rewriteProgram(program, (node, inputs) =>
+    isAlias(node) ? null : (kernelFor(node).lower?.(inputs, node.attributes as never) ?? null),
+  );
 }
 
 /** Removes `stopGradient`: it means nothing once gradients are built. */
