@@ -39,6 +39,16 @@ const openers = {
       }),
     );
   },
+  cuda: async () => {
+    const [{ cuda }, { convCuda }, { mathCuda }, { poolCuda }, { residualCuda }] = await Promise.all([
+      import('@shoal/backend-cuda'),
+      import('@shoal/conv/cuda'),
+      import('@shoal/math/cuda'),
+      import('@shoal/pool/cuda'),
+      import('@shoal/residual/cuda'),
+    ]);
+    return createRuntime(cuda(), [convCuda, mathCuda, poolCuda, residualCuda]);
+  },
   'tfjs-cpu': () => openTfjs('cpu'),
   'tfjs-wasm': () => openTfjs('wasm'),
 } satisfies Record<string, (options: BackendOptions) => Promise<Runtime>>;

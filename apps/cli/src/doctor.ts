@@ -23,7 +23,6 @@ export interface Finding {
 
 /** The rest of what people ask for, which is not a backend of this version. */
 const absent: readonly Finding[] = [
-  { backend: 'cuda', runs: false, reason: 'this version has no CUDA backend' },
   {
     backend: 'tfjs-node-gpu',
     runs: false,

@@ -27,4 +27,39 @@ describe('the examples of the site run as they are shown', () => {
     expect(losses.toSorted((a, b) => b - a)).toEqual(losses);
     expect(losses.at(-1)).toBeLessThan(losses[0]! / 2);
   });
+
+  test('a network from blocks, and what it costs', async () => {
+    const lines = (await run('cost')).trimEnd().split('\n');
+    expect(lines[0]).toMatch(/^conv +convolution +1x32x32x16 +2408448$/);
+    expect(lines.find((line) => line.startsWith('block2.downsample.0'))).toMatch(/convolution +1x8x8x32 +32768$/);
+    expect(lines.slice(-3)).toEqual([
+      '21914 parameters, 4505920 multiply-accumulates, 59920 comparisons',
+      'activations: 131072 bytes to run, 404652 to train',
+      'one cell of block2.relu#2 sees 51 pixels',
+    ]);
+  });
+
+  test('where its gradients go', async () => {
+    const lines = (await run('flow')).trimEnd().split('\n');
+    expect(lines.slice(0, 4).map((line) => line.split(' ')[0])).toEqual(['input', 'stem', 'block1', 'block2']);
+    expect(lines[4]).toBe('no identity beside block2.downsample.0, which is strided');
+    expect(lines[5]).toMatch(/^stem sends gradient to 1\d\.\d % of its inputs$/);
+    expect(lines[6]).toBe('block2.downsample.0 sends gradient to 25.0 % of its inputs, exactly');
+  });
+
+  test('two stems: costs, time, and both learn', async () => {
+    const lines = (await run('stems')).trimEnd().split('\n');
+    expect(lines.filter((_, i) => i % 2 === 0)).toEqual([
+      'pooled: 21914 parameters, 4505920 multiply-accumulates, field 51',
+      'strided: 24666 parameters, 3719488 multiply-accumulates, field 55',
+    ]);
+    for (const line of [lines[1]!, lines[3]!]) {
+      const [, first, last] = /^\w+: loss (\d\.\d\d) to (\d\.\d\d) in 30 steps of \d+\.\d ms$/.exec(line)!;
+      expect(Number(last)).toBeLessThan(Number(first) / 4);
+    }
+  });
+
+  test('parameters by name', async () => {
+    expect(await run('weights')).toBe('0.5\n102 64x64x3x3\ntrue\n');
+  });
 });

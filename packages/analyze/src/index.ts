@@ -13,6 +13,7 @@ export {
 } from './cost.ts';
 export { layersOf, type Layer, type LayeredGraph, type LayerKind } from './layers/index.ts';
 export { checkpointTrade, livenessPeak, plannedBytes, type CheckpointTrade } from './memory.ts';
+export * from './profile/index.ts';
 export {
   receptiveField,
   seenBy,

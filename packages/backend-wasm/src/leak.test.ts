@@ -54,7 +54,7 @@ async function watched(threads: number): Promise<{ readonly backend: Backend<Was
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1024, shared: threads > 1 });
   const executor = threads > 1 ? await createPool({ threads, memory }) : createInline({ memory });
   const allocator = new Allocator(memory, 1024 * 65536, CONTROL_BYTES);
-  const engine = { fma: false, strict: true, tileRows: 4 };
+  const engine = { fma: false, strict: true, wide: false, tileRows: 4 };
   const info = { backend: 'wasm', device: 'watched', threads, clock: 'none', flags: {}, notes: [] };
   const device = new WasmDevice({ info, allocator, executor, engine, relaxed: false, shared: threads > 1 });
   return { backend: { ...wasm(), open: () => Promise.resolve(device) }, allocator };

@@ -19,6 +19,7 @@ import { ModuleBuilder } from './encoder/index.ts';
 import type { EngineOptions, WasmKernel } from './kernel.ts';
 import { bytesOf, layoutOf } from './layout.ts';
 import { placesOf, planProgram, type ProgramMemory } from './memory.ts';
+import { markMode } from './micro-kernel.ts';
 import type { Executor, ModuleHandle, RunReport } from './threads/index.ts';
 import { counterBytes } from './tiles.ts';
 
@@ -61,6 +62,7 @@ export function draftProgram(
   { executor, engine, shared, relaxed }: Pick<Machine, 'executor' | 'engine' | 'shared' | 'relaxed'>,
 ): Draft {
   const module = new ModuleBuilder({ fma: engine.fma, relaxed, shared });
+  markMode(module, engine.wide);
   // Kernels write offsets into their instructions: what offsets do not reach is refused before.
   for (const { reads, outputs } of [...schedule.prelude, ...schedule.steps])
     for (const value of [...reads, ...outputs]) if (value) bytesOf(value);
@@ -207,10 +209,10 @@ class WasmProgram implements DeviceProgram {
     const { schedule, abortable } = this.#parts;
     const times: StepTime[] = [];
     let slice = 0;
-    for (const [i, { node }] of schedule.steps.entries()) {
+    for (const [i, step] of schedule.steps.entries()) {
       if (i <= abortable) throwIfAborted(signal, 'run');
       const { nanoseconds } = await this.#call(`step${i}`);
-      times.push({ op: node.op.name, nanoseconds });
+      times.push({ op: step.node.op.name, step, nanoseconds });
       slice += nanoseconds;
       if (slice > SLICE && i + 1 <= abortable) {
         await new Promise((resolve) => setTimeout(resolve));

@@ -1,7 +1,7 @@
 import type { Node, OpSite, Value, Variable } from './graph.ts';
 import type { Kernel, KernelSet, Support } from './kernel.ts';
 import type { MemoryPlan } from './passes/memory.ts';
-import type { Schedule } from './passes/schedule.ts';
+import type { Schedule, Step } from './passes/schedule.ts';
 import type { TensorData } from './tensor.ts';
 
 /**
@@ -58,6 +58,8 @@ export interface RunRequest {
 
 export interface StepTime {
   readonly op: string;
+  /** The step of the schedule; absent for what a device does beside it, such as copying new values into variables. */
+  readonly step?: Step;
   readonly nanoseconds: number;
 }
 

@@ -1,7 +1,7 @@
 import { ShapeError, ShoalError } from './errors.ts';
 import * as e from './expression/index.ts';
 import type { Value } from './graph.ts';
-import { topological, type Node, type Vjp } from './graph.ts';
+import { buildFor, topological, type Node, type Vjp } from './graph.ts';
 import { after } from './ops/after.ts';
 import { fill } from './ops/fill.ts';
 import { map } from './ops/map.ts';
@@ -64,9 +64,11 @@ function pullback(
   source: Source,
 ): readonly (Value | null)[] {
   const cotangents = new Map<Value, Value>();
+  // What meets at an output of a node is added up for that node, which goes on with the sum.
   const arrive = (value: Value, ct: Value): void => {
     const known = cotangents.get(value);
-    cotangents.set(value, known ? map([known, ct], (a, b) => e.add(a, b)) : ct);
+    const sum = known && (() => map([known, ct], (a, b) => e.add(a, b)));
+    cotangents.set(value, !sum ? ct : value.node ? buildFor([value.node], sum) : sum());
   };
   seeds.forEach(([value, ct]) => arrive(value, ct));
   const order = topological(seeds.map(([value]) => value));
@@ -82,22 +84,24 @@ function pullback(
         fact: `has no gradient: ${rule.none}`,
         next: 'Keep it out of the loss, or put stopGradient before it',
       });
-    const found = rule({
-      inputs: node.inputs.map(source.of),
-      outputs: node.outputs.map(source.of),
-      cotangents: arrived,
-      attributes: node.attributes,
-    });
-    node.inputs.forEach((value, i) => {
-      const ct = found[i];
-      if (!ct) return;
-      if (!sameShape(ct.shape, value.shape)) {
-        throw new ShapeError({
-          op: node.op.name,
-          fact: `gradient of input ${i} is ${formatShape(ct.shape)}, the input ${formatShape(value.shape)}`,
-        });
-      }
-      arrive(value, ct);
+    buildFor([node], () => {
+      const found = rule({
+        inputs: node.inputs.map(source.of),
+        outputs: node.outputs.map(source.of),
+        cotangents: arrived,
+        attributes: node.attributes,
+      });
+      node.inputs.forEach((value, i) => {
+        const ct = found[i];
+        if (!ct) return;
+        if (!sameShape(ct.shape, value.shape)) {
+          throw new ShapeError({
+            op: node.op.name,
+            fact: `gradient of input ${i} is ${formatShape(ct.shape)}, the input ${formatShape(value.shape)}`,
+          });
+        }
+        arrive(value, ct);
+      });
     });
   }
   return wrt.map((value) => cotangents.get(value) ?? null);
@@ -130,7 +134,7 @@ function recomputing(keep: ReadonlySet<Value>): Source {
     const order = topological([value], (input) => !isStart(input) && !made.has(input));
     for (const node of order) {
       const inputs = node.inputs.map((input) => made.get(input) ?? (isStart(input) ? late(input, since) : input));
-      reapply(node.op, inputs, node.attributes).forEach((output, i) => {
+      buildFor([node], () => reapply(node.op, inputs, node.attributes)).forEach((output, i) => {
         const original = node.outputs[i]!;
         if (!isStart(original) && !made.has(original)) made.set(original, output);
       });

@@ -1,3 +1,4 @@
+import type { DeviceInfo } from './backend.ts';
 import type { AnyOp, Node, Op, OpSite, Value } from './graph.ts';
 
 /** The answer to "can you run this?": never an exception in the middle of a run. */
@@ -30,6 +31,14 @@ export interface InPlace {
   readonly epilogue?: boolean;
 }
 
+/** What a kernel may ask while it says an op in others. */
+export interface Lowering {
+  /** The device that the program is for: its flags say what kernels may choose. */
+  readonly device: DeviceInfo;
+  /** Whether a value depends on constants and variables alone, none of them updated by the program: it is computed once per version of them. */
+  readonly isStatic: (value: Value) => boolean;
+}
+
 /** What every backend's kernels have in common. A kernel is a value: a runtime is made from an explicit list of them. */
 export interface Kernel {
   readonly op: AnyOp;
@@ -42,7 +51,7 @@ export interface Kernel {
    * Says the same in ops of the backend's own, as graph; null leaves the node as it is. What the new ops make of weights alone,
    * such as packing them into panels, is then computed once per version of the weights, like everything static.
    */
-  readonly lower?: (inputs: readonly Value[], attributes: never) => readonly Value[] | null;
+  readonly lower?: (inputs: readonly Value[], attributes: never, lowering: Lowering) => readonly Value[] | null;
 }
 
 /** A plugin's kernels for one backend, named like its ops: `satisfies KernelsOf<typeof ops, ReferenceKernel>` proves that none is missing. */

@@ -189,7 +189,7 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
       });
     }
     const kernelFor = (node: Node): K => this.#kernelFor(node);
-    return schedule(optimize(lowered, kernelFor), kernelFor);
+    return schedule(optimize(lowered, kernelFor, this.info), kernelFor);
   }
 
   async #compile(program: Program, plan: Schedule): Promise<DeviceProgram> {
@@ -246,9 +246,9 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
 }
 
 /** The passes, in order. */
-function optimize(program: Program, kernelFor: (node: Node) => Kernel): Program {
+function optimize(program: Program, kernelFor: (node: Node) => Kernel, device: DeviceInfo): Program {
   const folded = foldScales(shareCommon(foldConstants(program)));
-  return fuseMaps(masksFromResults(shareCommon(foldConstants(lowerKernels(folded, kernelFor)))));
+  return fuseMaps(masksFromResults(shareCommon(foldConstants(lowerKernels(folded, kernelFor, device)))));
 }
 
 interface ExecutableHost {

@@ -15,11 +15,18 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const fixtures = fileURLToPath(new URL('../../fixtures', import.meta.url));
 const elsewhere = process.env['SHOAL_PEER_CASES'];
+const folders = ['onnx', 'onnx-extra', 'tfjs'];
 
 function filesIn(root: string, folder: string): readonly ExternalFile[] {
   const names = readdirSync(join(root, folder)).filter((name) => name.endsWith('.json'));
   return names.toSorted().map((name) => parseFile(`${folder}/${name}`, readFileSync(join(root, folder, name), 'utf8')));
 }
+
+/** Every file that {@link describeExternal} reads. */
+export const externalFiles = (): readonly ExternalFile[] => [
+  ...filesIn(fixtures, 'torch'),
+  ...(elsewhere ? folders.flatMap((folder) => filesIn(elsewhere, folder)) : []),
+];
 
 /**
  * One test per file of external cases, for the committed ones of PyTorch and, where SHOAL_PEER_CASES names a folder, for those
@@ -49,7 +56,7 @@ export function describeExternal(
       });
     };
     filesIn(fixtures, 'torch').forEach(check);
-    for (const folder of ['onnx', 'onnx-extra', 'tfjs']) {
+    for (const folder of folders) {
       if (elsewhere) filesIn(elsewhere, folder).forEach(check);
       else test.skip(`${folder} skipped: SHOAL_PEER_CASES does not name a folder of cases`);
     }

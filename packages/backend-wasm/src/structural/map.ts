@@ -1,10 +1,10 @@
 import { expression as e, mapOp, type MapAttributes, type TensorType } from '@shoal/core';
 import type { FunctionBuilder, Local, Operand, V128 } from '../encoder/index.ts';
 import { wasmKernel, type Lanes, type Stage, type WasmSite } from '../kernel.ts';
-import { ELEMENTWISE_GRAIN, storeLanes, VECTOR_BYTES } from '../lanes.ts';
+import { atMost, ELEMENTWISE_GRAIN, storeLanes, VECTOR_BYTES, forUnits } from '../lanes.ts';
 import { layoutOf } from '../layout.ts';
 import { printExpression } from '../print.ts';
-import { axesOf, broadcastStrides, bytes, collapse, countOf, decode, forTile, type Axis, type Decoded } from './axes.ts';
+import { axesOf, broadcastStrides, bytes, collapse, countOf, decode, type Axis, type Decoded } from './axes.ts';
 
 /** The loop nest of a map. Tensor 0 is the output, the others are the inputs. */
 interface Nest {
@@ -43,14 +43,13 @@ function emitMap(site: WasmSite<MapAttributes>): void {
       const { f, tile } = own;
       const at = f.let(f.i32.divU(tile, pieces));
       const from = f.let(f.i32.mul(f.i32.remU(tile, pieces), bytes(ELEMENTWISE_GRAIN)));
-      const to = f.let(f.i32.add(from, bytes(ELEMENTWISE_GRAIN)));
-      row(own, at, from, f.let(f.select(to, f.i32.const(rowBytes), f.i32.ltU(to, rowBytes))));
+      row(own, at, from, f.let(atMost(f, f.i32.add(from, bytes(ELEMENTWISE_GRAIN)), rowBytes)));
     });
     return;
   }
   const rowsPerTile = Math.max(1, Math.floor(ELEMENTWISE_GRAIN / Math.max(1, inner.size)));
   stage({ tiles: inner.size === 0 ? 0 : Math.ceil(rows / rowsPerTile) }, (own) => {
-    forTile(own, rowsPerTile, rows, (at) => row(own, at, 0, rowBytes));
+    forUnits(own, rows, rowsPerTile, (at) => row(own, at, 0, rowBytes));
   });
 }
 

@@ -1,15 +1,15 @@
-import type { Window2d } from '@shoal/core';
-import type { Conv2dGeometry } from '../geometry.ts';
+import type { Conv2dAttributes, Conv2dGeometry } from '../geometry.ts';
 
 /**
  * Visits every product of a convolution by the element numbers of its factors: `x` in [n, h, w, in], `w` in
  * [kh, kw, in / groups, out], `y` in [n, oh, ow, out]. Convolution and its two gradients go over the same triples, and each sums
- * the product of two of them into the third. Cells in the padding are not visited. The order is row-major in the output's rows and
+ * the product of two of them into the third. Output channels of a group lie side by side, in the weights as in the output: `w` and `y`
+ * are the first of `out / groups` each. Cells in the padding are not visited. The order is row-major in the output's rows and
  * columns, then in the window, then over channels.
  */
 export function forEachTap(
   geometry: Conv2dGeometry,
-  { window, stride, dilation, padding }: Window2d,
+  { window, stride, dilation, padding, groups }: Conv2dAttributes,
   visit: (x: number, w: number, y: number) => void,
 ): void {
   const { batch, input, channels, output, outputChannels, channelsPerGroup, outputChannelsPerGroup } = geometry;
@@ -21,14 +21,13 @@ export function forEachTap(
             const h = oh * stride.height - padding.top + i * dilation.height;
             const w = ow * stride.width - padding.left + j * dilation.width;
             if (h < 0 || h >= input.height || w < 0 || w >= input.width) continue;
-            for (let c = 0; c < channelsPerGroup; c++) {
-              for (let o = 0; o < outputChannels; o++) {
-                const group = Math.floor(o / outputChannelsPerGroup);
-                visit(
-                  ((n * input.height + h) * input.width + w) * channels + group * channelsPerGroup + c,
-                  ((i * window.width + j) * channelsPerGroup + c) * outputChannels + o,
-                  ((n * output.height + oh) * output.width + ow) * outputChannels + o,
-                );
+            const from = ((n * input.height + h) * input.width + w) * channels;
+            const to = ((n * output.height + oh) * output.width + ow) * outputChannels;
+            const tap = (i * window.width + j) * channelsPerGroup;
+            for (let group = 0; group < groups; group++) {
+              for (let c = 0; c < channelsPerGroup; c++) {
+                const o = group * outputChannelsPerGroup;
+                visit(from + group * channelsPerGroup + c, (tap + c) * outputChannels + o, to + o);
               }
             }
           }

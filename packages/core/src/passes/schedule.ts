@@ -22,6 +22,8 @@ export interface FusedExpression {
 /** One kernel launch. */
 export interface Step {
   readonly node: Node;
+  /** The maps that the kernel does as well: those that it evaluates while loading, then that of the epilogue. */
+  readonly fused: readonly Node[];
   /** For each input of the node: the stored tensor, or null where `loads` has an expression instead. */
   readonly inputs: readonly (Value | null)[];
   readonly loads: readonly (FusedExpression | null)[];
@@ -81,7 +83,16 @@ export function schedule(program: Program, kernelFor: (node: Node) => Kernel): S
     const producer = producers.get(node);
     if (absorbed.has(node) && !producer) continue;
     const kernel = producer ?? node;
-    const parts = { node: kernel, map: producer ? node : null, loads: groups.get(kernel)?.loads ?? loads.get(kernel)?.map(loadOf) };
+    const group = groups.get(kernel);
+    const loaded = group
+      ? [...group.members].filter((member) => member !== kernel)
+      : (loads.get(kernel) ?? []).filter((each) => each !== null);
+    const parts = {
+      node: kernel,
+      map: producer ? node : null,
+      fused: producer ? [...loaded, node] : loaded,
+      loads: group?.loads ?? loads.get(kernel)?.map(loadOf),
+    };
     positions.set(makeStep(parts, kernelFor, uses, { stored, tokens }), node);
   }
   const { prelude, steps, staticVariables } = separateStatic(sortSteps([...positions.keys()]), program);
@@ -107,13 +118,14 @@ interface StepParts {
   readonly node: Node;
   /** The map that the node's kernel takes as epilogue, and what it takes as loads. */
   readonly map: Node | null;
+  readonly fused: readonly Node[];
   readonly loads: readonly (GroupLoad | null)[] | undefined;
 }
 
 const loadOf = (map: Node | null): GroupLoad | null => map && { ...(map.attributes as MapAttributes), values: map.inputs, result: null };
 
 function makeStep(
-  { node, map, loads: loadMaps }: StepParts,
+  { node, map, fused, loads: loadMaps }: StepParts,
   kernelFor: (node: Node) => Kernel,
   uses: ReadonlyMap<Value, number>,
   { stored, tokens }: { readonly stored: (value: Value) => Value; readonly tokens: ReadonlyMap<Value, readonly Value[]> },
@@ -138,6 +150,7 @@ function makeStep(
   const isNeeded = (value: Value | null): value is Value => value !== null;
   return {
     node,
+    fused,
     inputs,
     loads,
     kept,

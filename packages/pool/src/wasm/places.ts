@@ -1,4 +1,5 @@
 import { ELEMENTWISE_GRAIN, forLanes, forUnits, storeLanes, tilesFor, wasmKernel } from '@shoal/backend-wasm';
+import { i16x8, i8x16 } from '@shoal/backend-wasm/encoder';
 import type { FunctionBuilder, I32, Local, V128 } from '@shoal/backend-wasm/encoder';
 import { nhwc, type Op, type Shape } from '@shoal/core';
 import { maxPool } from '../max-pool.ts';
@@ -43,12 +44,12 @@ export const maxPoolPlacesGradient: Op<PoolGradientAttributes> = {
 
 /** Keeps the low bytes of four numbers, in the first lane. */
 export function packed(f: FunctionBuilder, numbers: Local<'v128'>): V128 {
-  const halves = f.let(f.i16x8.narrowI32x4U(numbers, numbers));
-  return f.i8x16.narrowI16x8U(halves, halves);
+  const halves = f.let(i16x8.narrowI32x4U(numbers, numbers));
+  return i8x16.narrowI16x8U(halves, halves);
 }
 
 /** The bytes of vector `vector` of four, as numbers. */
-export function unpacked({ i16x8, i32x4 }: FunctionBuilder, bytes: Local<'v128'>, vector: number): V128 {
+export function unpacked({ i32x4 }: FunctionBuilder, bytes: Local<'v128'>, vector: number): V128 {
   const halves = vector < 2 ? i16x8.extendLowI8x16U(bytes) : i16x8.extendHighI8x16U(bytes);
   return vector % 2 === 0 ? i32x4.extendLowI16x8U(halves) : i32x4.extendHighI16x8U(halves);
 }

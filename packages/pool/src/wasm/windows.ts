@@ -1,4 +1,4 @@
-import { forUnits, tilesFor, VECTOR_BYTES, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import { atMost, forUnits, tilesFor, VECTOR_BYTES, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
 import type { FunctionBuilder, I32, Local, Operand, V128 } from '@shoal/backend-wasm/encoder';
 import type { PoolAttributes } from '../window.ts';
 import { planeOf, tapsInside, type Axis, type Plane, type Range } from './axis.ts';
@@ -192,9 +192,7 @@ function forPart(
     const from = part ? f.let(f.i32.mul(part, size * 4)) : 0;
     const end = part ? f.let(f.i32.add(from, size * 4)) : null;
     const channel = f.local.i32();
-    f.for(channel, from, end ? f.let(f.select(end, f.i32.const(whole), f.i32.ltU(end, whole))) : whole, most * 4, () =>
-      body(channel, most),
-    );
+    f.for(channel, from, end ? f.let(atMost(f, end, whole)) : whole, most * 4, () => body(channel, most));
     if (end && rest > 0) return f.if(f.i32.geU(end, channels * 4), () => body(whole, rest));
   }
   if (rest > 0) body(whole, rest);

@@ -1,0 +1,18 @@
+import { checkOptions, type Backend } from '@shoal/core';
+import { backendOn } from './backend.ts';
+import { openDriverMachine, type CudaOptions } from './driver/open.ts';
+import type { CudaKernel } from './kernel.ts';
+
+/**
+ * The CUDA backend, in Node: kernels in CUDA C printed per shape, compiled by NVRTC when a program is compiled, run as CUDA graphs
+ * through the NVIDIA driver; variables stay on the device.
+ *
+ * It needs a driver for CUDA 12 or newer, a device of compute capability 7.5 or newer, and NVRTC of CUDA 12 or 13; Linux or Windows.
+ * Results are float32, sums and products included (but for `precision: 'tf32'`), and the same bits on every run on one device.
+ *
+ * @throws ShoalError `ATTRIBUTE` for an unknown option; opening throws `UNSUPPORTED`, with the reason, where something is missing
+ */
+export function cuda(options: CudaOptions = {}): Backend<CudaKernel> {
+  checkOptions('backend-cuda', options, ['device', 'driver', 'nvrtc', 'precision']);
+  return backendOn(async () => openDriverMachine(options));
+}

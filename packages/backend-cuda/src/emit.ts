@@ -1,0 +1,110 @@
+import { sizeOf, Value, type Dtype, type FusedExpression, type Step } from '@shoal/core';
+import { printExpression, typeNames } from './expression.ts';
+import type { CudaInput, CudaKernel, CudaOutput, CudaScratch, CudaSite, Launch, Precision } from './kernel.ts';
+
+/** How elements of stored tensors are reached, decided once it is known which pointers a kernel has. */
+export interface Elements {
+  /** An element: its value, or where a value is assigned. */
+  readonly at: (value: Value, index: string) => string;
+}
+
+/** A function behind the `read` or `write` of a site's tensor, printed as a lambda of the kernel that uses it. */
+export interface Accessor {
+  readonly name: string;
+  readonly reads: readonly Value[];
+  readonly writes: readonly Value[];
+  readonly print: (elements: Elements) => string;
+}
+
+/** A step as its kernel printed it, before memory is placed. */
+export interface EmittedStep {
+  readonly step: Step;
+  readonly launches: readonly Launch[];
+  readonly accessors: readonly Accessor[];
+  /** Tensors that exist during this step alone. */
+  readonly scratch: readonly Value[];
+}
+
+/** Asks the kernel of a step for its text. */
+export function emitStep(step: Step, kernel: CudaKernel, precision: Precision): EmittedStep {
+  const accessors: Accessor[] = [];
+  const scratch: Value[] = [];
+  const { node } = step;
+  const site: CudaSite<object> = {
+    attributes: node.attributes,
+    precision,
+    inputs: node.inputs.map(({ shape, dtype }, k): CudaInput => {
+      const load = step.loads[k];
+      accessors.push(load ? fusedLoad(`in${k}`, load, dtype) : plainLoad(`in${k}`, step.inputs[k]!, dtype));
+      return { shape, dtype, size: sizeOf(shape), read: (index) => `in${k}(${index})` };
+    }),
+    outputs: node.outputs.map(({ shape, dtype }, k): CudaOutput => {
+      const target = step.outputs[k] ?? null;
+      if (target) accessors.push(k === 0 && step.epilogue ? fusedStore('out0', target, step.epilogue) : plainStore(`out${k}`, target));
+      return {
+        shape,
+        dtype,
+        size: sizeOf(shape),
+        wanted: target !== null,
+        write: (index, value) => (target ? `out${k}(${index}, ${value});` : ';'),
+      };
+    }),
+    scratch(dtype: Dtype, size: number): CudaScratch {
+      const k = scratch.length;
+      const value = new Value({ shape: [size], dtype }, { kind: 'node', node, output: node.outputs.length + k });
+      scratch.push(value);
+      accessors.push(plainLoad(`scratch${k}_read`, value, dtype), plainStore(`scratch${k}_write`, value));
+      return { size, read: (index) => `scratch${k}_read(${index})`, write: (index, text) => `scratch${k}_write(${index}, ${text});` };
+    },
+  };
+  const launches = kernel.emit(site as CudaSite<never>);
+  return { step, launches, accessors, scratch };
+}
+
+const reader = (name: string, dtype: Dtype, body: string): string =>
+  `auto ${name} = [&](const int i) -> ${typeNames[dtype]} { (void)i; ${body} };\n`;
+const writer = (name: string, dtype: Dtype, body: string): string =>
+  `auto ${name} = [&](const int i, const ${typeNames[dtype]} value) { ${body} };\n`;
+
+function plainLoad(name: string, value: Value, dtype: Dtype): Accessor {
+  return { name, reads: [value], writes: [], print: ({ at }) => reader(name, dtype, `return ${at(value, 'i')};`) };
+}
+
+function plainStore(name: string, value: Value): Accessor {
+  return { name, reads: [], writes: [value], print: ({ at }) => writer(name, value.dtype, `${at(value, 'i')} = value;`) };
+}
+
+const valuesOf = ({ values }: FusedExpression): readonly Value[] => values.filter((value) => value !== null);
+
+function fusedLoad(name: string, fused: FusedExpression, dtype: Dtype): Accessor {
+  return {
+    name,
+    reads: valuesOf(fused),
+    writes: [],
+    print({ at }) {
+      const { statements, result } = printExpression(fused.expression, { input: (k) => at(fused.values[k]!, alongside(fused, k)) });
+      return reader(name, dtype, `\n${statements}return ${result};\n`);
+    },
+  };
+}
+
+function fusedStore(name: string, target: Value, fused: FusedExpression): Accessor {
+  return {
+    name,
+    reads: valuesOf(fused),
+    writes: [target],
+    print({ at }) {
+      const { statements, result } = printExpression(fused.expression, {
+        input: (k) => (k === 0 ? 'value' : at(fused.values[k]!, alongside(fused, k))),
+      });
+      return writer(name, target.dtype, `(void)value;\n${statements}${at(target, 'i')} = ${result};\n`);
+    },
+  };
+}
+
+/** What a fused expression reads beside element `i`: the same element, the only one, or that of the same channel. */
+function alongside({ values, shape }: FusedExpression, k: number): string {
+  const size = sizeOf(values[k]!.shape);
+  if (size === sizeOf(shape)) return 'i';
+  return size === 1 ? '0' : `i % ${size}`;
+}

@@ -1,0 +1,141 @@
+import {
+  apply1,
+  broadcastTo,
+  constant,
+  createRuntime,
+  expression as e,
+  input,
+  map,
+  mapExpression,
+  reduce,
+  variable,
+  type Backend,
+  type Op,
+  type Runtime,
+} from '@shoal/core';
+import { reference } from '@shoal/core/reference';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { blocks, cudaKernel, elements, phase, shared, type CudaKernel, type Launch } from '../kernel.ts';
+import { emulatedBackend } from '../testing.ts';
+
+const opened = await emulatedBackend();
+if (typeof opened === 'string') test.skip(`cuda emulation tests skipped: ${opened}`);
+else emulationTests(opened);
+
+/** An op of the test's own: what its kernel does is given. */
+function opWith(emit: (read: (index: string) => string, write: (index: string, value: string) => string) => readonly Launch[]) {
+  const op: Op<object> = {
+    name: 'test/own',
+    infer: ([x]) => [{ shape: x!.shape, dtype: 'f32' }],
+    vjp: { none: 'a test' },
+    cost: () => ({}),
+  };
+  return { op, kernel: cudaKernel(op, { emit: ({ inputs: [x], outputs: [y] }) => emit(x!.read, y!.write) }) };
+}
+
+function emulationTests(backend: Backend<CudaKernel>): void {
+  const run = async (emit: Parameters<typeof opWith>[0], size: number): Promise<readonly number[]> => {
+    const { op, kernel } = opWith(emit);
+    const runtime = await createRuntime(backend, [{ kernel }]);
+    const executable = await runtime.compile({ outputs: { y: apply1(op, [input('x', [size])], {}) } });
+    return [...(await executable.run({ x: Float32Array.from({ length: size }, (_, i) => i) }))['y']!];
+  };
+
+  describe('what a GPU would not say', () => {
+    test('an index outside a tensor is an error, and says where', async () => {
+      const beyond = run((read, write) => [elements(8, write('i', read('i + 1')))], 8);
+      await expect(beyond).rejects.toMatchObject({
+        code: 'DEVICE',
+        message: expect.stringMatching(/index 8 of t0 .*which has 8 elements/),
+      });
+      await expect(run((read, write) => [elements(8, write('i - 1', read('i')))], 8)).rejects.toThrow(/index -1 of t1/);
+    });
+    test('memory that nobody wrote is NaN', async () => {
+      expect(await run((read, write) => [elements(3, write('i', read('i')))], 5)).toEqual([0, 1, 2, NaN, NaN]);
+    });
+    test('a missing barrier shows: threads of odd blocks take turns downwards', async () => {
+      const mirror = (separate: boolean) => (read: (index: string) => string, write: (index: string, value: string) => string) => {
+        const put = `cell[lane] = ${read('group * 64 + lane')};`;
+        const get = write('group * 64 + lane', 'cell[63 - lane]');
+        const body = separate ? phase(64, put) + phase(64, get) : phase(64, put + get);
+        return [blocks(2, 64, shared('float', 'cell', 64) + body)];
+      };
+      const mirrored = Array.from({ length: 128 }, (_, i) => (i < 64 ? 63 - i : 191 - i));
+      expect(await run(mirror(true), 128)).toEqual(mirrored);
+      const wrong = await run(mirror(false), 128);
+      expect(wrong.slice(0, 64)).not.toEqual(mirrored.slice(0, 64));
+      expect(wrong.slice(64)).not.toEqual(mirrored.slice(64));
+    });
+  });
+
+  describe('running', () => {
+    let runtime: Runtime;
+    let oracle: Runtime;
+    beforeAll(async () => {
+      runtime = await createRuntime(backend);
+      oracle = await createRuntime(reference());
+    });
+    afterAll(async () => {
+      await runtime.dispose();
+      await oracle.dispose();
+    });
+
+    test('an update with a value computed once is applied at every run', async () => {
+      const [w, v] = [variable('w', [2], [3, 4]), variable('v', [2])];
+      const executable = await runtime.compile({ outputs: {}, updates: [[v, map([w], (a) => e.mul(a, 2))]] });
+      await executable.run();
+      await runtime.write(v, [0, 0]);
+      await executable.run();
+      expect([...(await runtime.read(v))]).toEqual([6, 8]);
+    });
+    test('inputs, constants and empty tensors can be outputs', async () => {
+      const [x, empty] = [input('x', [2]), input('empty', [0, 3])];
+      const executable = await runtime.compile({
+        outputs: { x, one: constant([7], [1]), empty, total: reduce(empty, { kind: 'sum', axes: [0] }) },
+      });
+      const result = await executable.run({ x: [4, 5], empty: [] });
+      expect(Object.fromEntries(Object.entries(result).map(([name, data]) => [name, [...data]]))).toEqual({
+        x: [4, 5],
+        one: [7],
+        empty: [],
+        total: [0, 0, 0],
+      });
+    });
+    test('times are positive, and those of steps make the whole', async () => {
+      const x = input('x', [64]);
+      const executable = await runtime.compile({ outputs: { y: reduce(x, { kind: 'sum' }) } });
+      const { nanoseconds, clock, steps } = await executable.timed({ x: new Float32Array(64).fill(1) }, { profile: true });
+      expect(clock).toBe(runtime.info.clock);
+      expect(steps!.map(({ op }) => op)).toEqual(['core/reduce']);
+      expect(nanoseconds).toBeGreaterThan(0);
+      expect(steps![0]!.nanoseconds).toBe(nanoseconds);
+    });
+    test('a disposed executable says so', async () => {
+      const executable = await runtime.compile({ outputs: { y: map([input('x', [2])], (a) => e.neg(a)) } });
+      executable.dispose();
+      await expect(executable.run({ x: [1, 2] })).rejects.toMatchObject({ code: 'DISPOSED' });
+    });
+    test('a tensor that no int counts is refused', async () => {
+      const y = reduce(broadcastTo(input('x', [1]), [2 ** 16, 2 ** 16]), { kind: 'sum' });
+      await expect(runtime.compile({ outputs: { y } })).rejects.toMatchObject({ code: 'MEMORY' });
+    });
+    test('powers, extrema and casts at the ends of their ranges', async () => {
+      const values = [NaN, Infinity, -Infinity, 0, -0, 1, -1, 2.5, -2.5, 3e9, -3e9];
+      const [x, y] = [e.operand(0), e.operand(1)];
+      const pairs = values.flatMap((a) => values.map((b) => [a, b] as const));
+      const feeds = { x: pairs.map(([a]) => a), y: pairs.map(([, b]) => b) };
+      const [p, q] = [input('x', [pairs.length]), input('y', [pairs.length])];
+      const expressions = [e.pow(x, y), e.max(x, y), e.min(x, y), e.cast(e.add(x, y), 'i32'), e.cast(e.add(x, y), 'u32'), e.round(x)];
+      const outputs = Object.fromEntries(expressions.map((each, i) => [`y${i}`, mapExpression(each, [p, q])]));
+      const [actual, expected] = await Promise.all([runtime, oracle].map(async (each) => (await each.compile({ outputs })).run(feeds)));
+      for (const name of Object.keys(outputs)) {
+        const wrong = pairs.flatMap((pair, i) => {
+          const [a, b] = [actual![name]![i]!, outputs[name]!.dtype === 'f32' ? Math.fround(expected![name]![i]!) : expected![name]![i]!];
+          const same = a === b || (Number.isNaN(a) && Number.isNaN(b)) || Math.abs(a - b) <= 1e-6 * Math.abs(b);
+          return same ? [] : [{ name, pair, a, b }];
+        });
+        expect(wrong).toEqual([]);
+      }
+    });
+  });
+}

@@ -1,0 +1,45 @@
+import { cudaKernel, elements, gemm, overCells, ravel, unravel } from '@shoal/backend-cuda';
+import { conv2dOp } from '../conv2d.ts';
+import { conv2dGeometry } from '../geometry.ts';
+import { fewColumns, inputCell } from './products.ts';
+
+/**
+ * An implicit matrix product per group: rows are output cells, columns output channels, and the depth runs over the window and the
+ * group's input channels. Groups of few output channels (depthwise) would waste its tiles: there a thread computes one element.
+ */
+export const conv2d = cudaKernel(conv2dOp, {
+  fusion: { epilogue: true },
+  emit(site) {
+    const {
+      inputs: [x, weight, bias],
+      outputs: [y],
+      attributes,
+    } = site;
+    const geometry = conv2dGeometry(conv2dOp.name, x!.shape, weight!.shape, attributes);
+    const { batch, input, output, groups, channelsPerGroup, outputChannelsPerGroup, outputChannels } = geometry;
+    const { window } = attributes;
+    const biased = (value: string, channel: string): string => (bias ? `${value} + ${bias.read(channel)}` : value);
+    if (outputChannelsPerGroup < fewColumns) {
+      const visit = `for (int c = 0; c < ${channelsPerGroup}; c++) {
+      total = shoal_fma(${x!.read(ravel(x!.shape, ['n', 'h', 'w', 'first + c']))}, ${weight!.read(ravel(weight!.shape, ['r', 's', 'c', 'o']))}, total);
+    }`;
+      const body = `${unravel('i', y!.shape, ['n', 'oh', 'ow', 'o'])}const int first = o / ${outputChannelsPerGroup} * ${channelsPerGroup};
+float total = 0.0f;
+${overCells(attributes, input, visit)}${y!.write('i', biased('total', 'o'))}`;
+      return [elements(y!.size, body)];
+    }
+    return gemm(site, {
+      batch: groups,
+      rows: batch * output.height * output.width,
+      columns: outputChannelsPerGroup,
+      depth: window.height * window.width * channelsPerGroup,
+      left: `${unravel('row', [batch, output.height, output.width], ['n', 'oh', 'ow'])}${unravel('k', [window.height, window.width, channelsPerGroup], ['r', 's', 'c'])}${inputCell(attributes, input)}
+return ${x!.read(ravel(x!.shape, ['n', 'h', 'w', `batch * ${channelsPerGroup} + c`]))};`,
+      right: `return ${weight!.read(`k * ${outputChannels} + batch * ${outputChannelsPerGroup} + column`)};`,
+      write({ batch: group, row, column }, value) {
+        const channel = `${group} * ${outputChannelsPerGroup} + ${column}`;
+        return y!.write(`${row} * ${outputChannels} + ${channel}`, biased(value, channel));
+      },
+    });
+  },
+});

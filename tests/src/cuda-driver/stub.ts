@@ -1,0 +1,53 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import koffi from 'koffi';
+
+/** The stand-in for the driver, compiled for this process. */
+export interface StubDriver {
+  readonly path: string;
+  /** As new; what is alive stays alive. */
+  reset(): void;
+  /** Lets the `at`th call from now on fail with `code`. */
+  fail(at: number, code: number): void;
+  /** The driver's version, the number of its devices, and how often an event is asked for before it has happened. */
+  set(version: number, devices: number, queries: number): void;
+  calls(): number;
+  launches(): number;
+  graphLaunches(): number;
+  /** What was called wrongly first; empty where nothing was. */
+  misuse(): string;
+  /** The function that was made to fail. */
+  failed(): string;
+  /** Kinds of handles that are alive: the first, and how many there are. */
+  live(): { readonly count: number; readonly first: string };
+}
+
+type NoArguments<T> = () => T;
+
+export function compileStub(): StubDriver {
+  const folder = mkdtempSync(join(tmpdir(), 'shoal-cuda-stub-'));
+  const path = join(folder, 'libcuda-stub.so');
+  execFileSync('g++', ['-x', 'c', '-shared', '-fPIC', '-w', '-o', path, join(import.meta.dirname, 'stub-driver.c'), '-ldl']);
+  const library = koffi.load(path);
+  const number = (name: string) => library.func(name, 'int', []) as NoArguments<number>;
+  const text = (name: string) => library.func(name, 'str', []) as NoArguments<string>;
+  const live = library.func('stub_live', 'int', ['void *']) as (name: Uint8Array) => number;
+  return {
+    path,
+    reset: library.func('stub_reset', 'void', []) as StubDriver['reset'],
+    fail: library.func('stub_fail', 'void', ['int', 'int']) as StubDriver['fail'],
+    set: library.func('stub_set', 'void', ['int', 'int', 'int']) as StubDriver['set'],
+    calls: number('stub_calls'),
+    launches: number('stub_launches'),
+    graphLaunches: number('stub_graph_launches'),
+    misuse: text('stub_misuse'),
+    failed: text('stub_failed'),
+    live() {
+      const name = new Uint8Array(64);
+      const count = live(name);
+      return { count, first: new TextDecoder().decode(name.subarray(0, name.indexOf(0))) };
+    },
+  };
+}
