@@ -12,8 +12,8 @@ export {
   type NetworkCost,
 } from './cost.ts';
 export { layersOf, type Layer, type LayeredGraph, type LayerKind } from './layers/index.ts';
+export { checkpointTrade, livenessPeak, plannedBytes, type CheckpointTrade } from './memory.ts';
 export * from './profile/index.ts';
-export { livenessPeak, plannedBytes } from './memory.ts';
 export {
   receptiveField,
   seenBy,

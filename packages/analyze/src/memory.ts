@@ -1,7 +1,7 @@
-import { Variable, rootsOf, sizeOf, topological, type Node, type Program, type Runtime, type Value } from '@shoal/core';
+import { Variable, addCosts, costOf, rootsOf, sizeOf, topological, type Node, type Program, type Runtime, type Value } from '@shoal/core';
 
 /** Ops whose output is their input under another shape or name. */
-const views: ReadonlySet<string> = new Set(['core/reshape', 'core/stop-gradient']);
+const views: ReadonlySet<string> = new Set(['core/reshape', 'core/stop-gradient', 'core/after']);
 
 /** Bytes of one element, of every dtype. */
 const elementBytes = 4;
@@ -57,4 +57,23 @@ function changing({ updates = [] }: Program, nodes: readonly Node[]): (value: Va
  */
 export async function plannedBytes(runtime: Runtime, program: Program): Promise<number> {
   return (await runtime.plan(program)).arenaBytes;
+}
+
+/** What a program that computes again takes, beside one that keeps everything: see the option `keep` of `gradients`. */
+export interface CheckpointTrade {
+  /** Multiply-accumulates of the program that keeps everything, and those that come on top. */
+  readonly multiplyAccumulates: { readonly kept: number; readonly again: number };
+  /** The arenas of both on the runtime, and their difference. */
+  readonly bytes: { readonly kept: number; readonly checkpointed: number; readonly saved: number };
+}
+
+/** The recomputation that gradient checkpointing trades, and the memory that it trades it for. Counts and plans; runs nothing. */
+export async function checkpointTrade(runtime: Runtime, kept: Program, checkpointed: Program): Promise<CheckpointTrade> {
+  const macs = (program: Program): number => addCosts(...topological(rootsOf(program)).map(costOf)).multiplyAccumulates;
+  const [own, all] = [macs(kept), macs(checkpointed)];
+  const [more, less] = [await plannedBytes(runtime, kept), await plannedBytes(runtime, checkpointed)];
+  return {
+    multiplyAccumulates: { kept: own, again: all - own },
+    bytes: { kept: more, checkpointed: less, saved: more - less },
+  };
 }

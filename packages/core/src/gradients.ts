@@ -2,19 +2,29 @@ import { ShapeError, ShoalError } from './errors.ts';
 import * as e from './expression/index.ts';
 import type { Value } from './graph.ts';
 import { buildFor, topological, type Node, type Vjp } from './graph.ts';
+import { after } from './ops/after.ts';
 import { fill } from './ops/fill.ts';
 import { map } from './ops/map.ts';
+import { reapply } from './passes/rewrite.ts';
 import { formatShape, sameShape, sizeOf } from './tensor.ts';
+
+export interface GradientOptions {
+  readonly seed?: Value;
+  readonly keep?: readonly Value[];
+}
 
 /**
  * The gradient of `loss` to each of `wrt`, as graph: reverse mode, nothing runs. Apply it again for second derivatives.
  *
  * @param loss an f32 value of one element, or of any shape when `seed` is given
  * @param options.seed the gradient arriving at `loss`, of its shape: the result is then the product of `seed` with the Jacobian
+ * @param options.keep values to keep from the forward computation: what the gradient needs beside them, it computes again from them (and from
+ *   inputs and variables) when it gets there, each value once. What comes after the last of them is not computed again. The results have the
+ *   same bits (Chen et al., "Training deep nets with sublinear memory cost", 2016). Without it everything is kept.
  * @returns one value per entry of `wrt`, of its shape; zeros where the loss does not depend on it
  * @throws ShoalError `GRADIENT` when an op on the way has no gradient, with the op's reason
  */
-export function gradients(loss: Value, wrt: readonly Value[], options: { readonly seed?: Value } = {}): readonly Value[] {
+export function gradients(loss: Value, wrt: readonly Value[], options: GradientOptions = {}): readonly Value[] {
   const seed = options.seed ?? defaultSeed(loss);
   if (!sameShape(seed.shape, loss.shape)) {
     throw new ShapeError({
@@ -31,7 +41,8 @@ export function gradients(loss: Value, wrt: readonly Value[], options: { readonl
         next: 'Differentiate to f32 values',
       });
   }
-  return pullback([[loss, seed]], wrt).map((gradient, i) => gradient ?? fill(0, wrt[i]!.shape));
+  const source = options.keep ? recomputing(new Set(options.keep)) : keptSource;
+  return pullback([[loss, seed]], wrt, new Set(), source).map((gradient, i) => gradient ?? fill(0, wrt[i]!.shape));
 }
 
 function defaultSeed(loss: Value): Value {
@@ -49,7 +60,8 @@ function defaultSeed(loss: Value): Value {
 function pullback(
   seeds: readonly (readonly [Value, Value])[],
   wrt: readonly Value[],
-  boundary: ReadonlySet<Value> = new Set(),
+  boundary: ReadonlySet<Value>,
+  source: Source,
 ): readonly (Value | null)[] {
   const cotangents = new Map<Value, Value>();
   // What meets at an output of a node is added up for that node, which goes on with the sum.
@@ -64,6 +76,7 @@ function pullback(
   for (const node of order.toReversed()) {
     const arrived = node.outputs.map((output) => cotangents.get(output) ?? null);
     if (!reaching.has(node) || arrived.every((ct) => ct === null)) continue;
+    node.outputs.forEach((output, i) => arrived[i] && source.arrived(output, arrived[i]));
     const rule = node.op.vjp as Vjp<object>;
     if (typeof rule !== 'function')
       throw new ShoalError('GRADIENT', {
@@ -72,7 +85,12 @@ function pullback(
         next: 'Keep it out of the loss, or put stopGradient before it',
       });
     buildFor([node], () => {
-      const found = rule({ inputs: node.inputs, outputs: node.outputs, cotangents: arrived, attributes: node.attributes });
+      const found = rule({
+        inputs: node.inputs.map(source.of),
+        outputs: node.outputs.map(source.of),
+        cotangents: arrived,
+        attributes: node.attributes,
+      });
       node.inputs.forEach((value, i) => {
         const ct = found[i];
         if (!ct) return;
@@ -87,6 +105,48 @@ function pullback(
     });
   }
   return wrt.map((value) => cotangents.get(value) ?? null);
+}
+
+/** Where gradient rules find the values of the forward computation. */
+interface Source {
+  readonly of: (value: Value) => Value;
+  /** All of the gradient to a value has arrived. */
+  readonly arrived: (value: Value, cotangent: Value) => void;
+}
+
+const keptSource: Source = { of: (value) => value, arrived: () => undefined };
+
+/** Computes values again from those in `keep`, not before the gradient has arrived at the kept value that it passed last. */
+function recomputing(keep: ReadonlySet<Value>): Source {
+  const made = new Map<Value, Value>();
+  let token: Value | null = null;
+  const late = (value: Value, since: Value): Value => {
+    const result = after(value, since);
+    made.set(value, result);
+    return result;
+  };
+  const isStart = (value: Value): boolean => keep.has(value) || value.origin.kind === 'input';
+  const again = (value: Value, since: Value): Value => {
+    const known = made.get(value);
+    if (known) return known;
+    if (isStart(value)) return late(value, since);
+    // Inputs before users, as far as what is kept: a chain of thousands of layers must not be a chain of calls.
+    const order = topological([value], (input) => !isStart(input) && !made.has(input));
+    for (const node of order) {
+      const inputs = node.inputs.map((input) => made.get(input) ?? (isStart(input) ? late(input, since) : input));
+      buildFor([node], () => reapply(node.op, inputs, node.attributes)).forEach((output, i) => {
+        const original = node.outputs[i]!;
+        if (!isStart(original) && !made.has(original)) made.set(original, output);
+      });
+    }
+    return made.get(value) ?? value;
+  };
+  return {
+    of: (value) => (token ? again(value, token) : value),
+    arrived: (value, cotangent) => {
+      if (keep.has(value)) token = cotangent;
+    },
+  };
 }
 
 /** Nodes on a path from a wanted value: only their gradient rules are asked, so a missing rule elsewhere does no harm. */
@@ -112,7 +172,7 @@ export function vjpThroughExpansion<A extends object>(expand: (inputs: readonly 
     const seeds = outputs.flatMap((output, i): [Value, Value][] => (cotangents[i] ? [[output, cotangents[i]]] : []));
     // An input may be computed from another one: each gets the partial derivative, the others held fixed; a repeated one gets it once.
     const distinct = [...new Set(inputs)].filter((value) => value.dtype === 'f32');
-    const found = pullback(seeds, distinct, new Set(distinct));
+    const found = pullback(seeds, distinct, new Set(distinct), keptSource);
     return inputs.map((value, i) => (value.dtype === 'f32' && inputs.indexOf(value) === i ? found[distinct.indexOf(value)]! : null));
   };
 }

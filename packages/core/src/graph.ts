@@ -180,8 +180,8 @@ export function apply1<A extends object>(op: Op<A>, inputs: readonly Value[], at
   return apply(op, inputs, attributes)[0]!;
 }
 
-/** All nodes that the roots need, inputs before users; iterative, so depth is no limit. */
-export function topological(roots: readonly Value[]): readonly Node[] {
+/** All nodes that the roots need, inputs before users, not beyond inputs that are not to be followed; iterative, so depth is no limit. */
+export function topological(roots: readonly Value[], follow: (input: Value) => boolean = () => true): readonly Node[] {
   const done = new Set<Node>();
   const order: Node[] = [];
   for (const root of roots) {
@@ -196,7 +196,7 @@ export function topological(roots: readonly Value[]): readonly Node[] {
           done.add(frame.node);
           order.push(frame.node);
         }
-      } else if (child.node && !done.has(child.node)) {
+      } else if (child.node && !done.has(child.node) && follow(child)) {
         stack.push({ node: child.node, next: 0 });
       }
     }

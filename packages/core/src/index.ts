@@ -3,7 +3,7 @@ export * from './case.ts';
 export * from './cost.ts';
 export * from './errors.ts';
 export * as expression from './expression/index.ts';
-export { gradients, vjpThroughExpansion } from './gradients.ts';
+export { gradients, vjpThroughExpansion, type GradientOptions } from './gradients.ts';
 export * from './graph.ts';
 export * from './kernel.ts';
 export * from './ops/index.ts';

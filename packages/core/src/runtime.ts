@@ -1,6 +1,7 @@
 import type { Backend, Device, DeviceInfo, DeviceProgram, StepTime } from './backend.ts';
 import { ShoalError, throwIfAborted } from './errors.ts';
 import { topological, type Node, type Value, type Variable } from './graph.ts';
+import { afterOp } from './ops/after.ts';
 import { siteOf, supported, unsupported, type Kernel, type KernelSet, type Support } from './kernel.ts';
 import {
   expandMissing,
@@ -221,6 +222,7 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
   }
 
   #support(node: Node): Support {
+    if (node.op.name === afterOp.name) return supported;
     const kernel = this.#kernels.get(node.op.name);
     if (!kernel) return unsupported('no kernel was given');
     const site = siteOf(node);

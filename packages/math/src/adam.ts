@@ -60,11 +60,14 @@ function adamStep(op: string, options: AdamOptions, { decay, decoupled }: Decay)
   };
   const firstCorrection = average('adam/first-correction', [], beta1, 1);
   const secondCorrection = average('adam/second-correction', [], beta2, 1);
+  // Of numbers: each element then needs one root and one division.
+  const rate = divide(learningRate, firstCorrection);
+  const scale = divide(1, sqrt(secondCorrection));
   parameters.forEach((p, i) => {
     const g = decay === 0 || decoupled ? gradients[i]! : add(gradients[i]!, multiply(p, decay));
-    const first = divide(average(`${p.name}/first-moment`, p.shape, beta1, g), firstCorrection);
-    const second = divide(average(`${p.name}/second-moment`, p.shape, beta2, square(g)), secondCorrection);
-    const step = multiply(divide(first, add(sqrt(second), epsilon)), learningRate);
+    const first = average(`${p.name}/first-moment`, p.shape, beta1, g);
+    const second = average(`${p.name}/second-moment`, p.shape, beta2, square(g));
+    const step = divide(multiply(first, rate), add(multiply(sqrt(second), scale), epsilon));
     const kept = decoupled && decay !== 0 ? subtract(p, multiply(multiply(p, decay), learningRate)) : p;
     updates.push([p, subtract(kept, step)]);
   });

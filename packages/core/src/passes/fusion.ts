@@ -2,8 +2,12 @@ import * as e from '../expression/index.ts';
 import type { Node, Value } from '../graph.ts';
 import type { Kernel } from '../kernel.ts';
 import { mapOp, type MapAttributes } from '../ops/map.ts';
+import { afterOp } from '../ops/after.ts';
 import { reshapeOp } from '../ops/reshape.ts';
 import { sameShape, sizeOf, type Shape } from '../tensor.ts';
+
+/** Nodes that no step is made of: their output is their first input under another shape or name. */
+export const isAlias = ({ op }: Node): boolean => op.name === reshapeOp.name || op.name === afterOp.name;
 
 /** Full-size tensors, per-channel vectors along the last axis, and scalars: what kernels can read beside their own result. */
 function readsAlongside(value: Value, shape: Shape): boolean {
@@ -44,7 +48,7 @@ export function findEpilogues(
       return (
         producer &&
         producer.op.name !== mapOp.name &&
-        producer.op.name !== reshapeOp.name &&
+        !isAlias(producer) &&
         candidate === producer.outputs[0] &&
         kernelFor(producer).fusion?.epilogue === true &&
         uses.get(candidate) === 1 &&
@@ -85,7 +89,7 @@ export function findLoads(
   const taken = new Set(epilogues.values());
   const found = new Map<Node, readonly (Node | null)[]>();
   for (const node of nodes) {
-    if (node.op.name === reshapeOp.name) continue;
+    if (isAlias(node)) continue;
     const rules = kernelFor(node).fusion?.load;
     if (!rules) continue;
     const maps = node.inputs.map((value, index) => {

@@ -3,10 +3,9 @@ import type { Expression } from '../expression/index.ts';
 import { topological, Variable, type Node, type Value } from '../graph.ts';
 import { siteOf, type Kernel } from '../kernel.ts';
 import { mapOp, type MapAttributes } from '../ops/map.ts';
-import { reshapeOp } from '../ops/reshape.ts';
 import { rootsOf, type Program } from '../program.ts';
 import { sameShape, sizeOf, type Shape } from '../tensor.ts';
-import { findEpilogues, findLoads } from './fusion.ts';
+import { findEpilogues, findLoads, isAlias } from './fusion.ts';
 import { findGroups, type GroupLoad } from './groups.ts';
 import { orderSteps, sortSteps } from './order.ts';
 import { countUses } from './rewrite.ts';
@@ -61,7 +60,14 @@ export function schedule(program: Program, kernelFor: (node: Node) => Kernel): S
   const uses = countUses(program);
   const aliases = new Map<Value, Value>();
   const stored = (value: Value): Value => aliases.get(value) ?? value;
-  for (const node of nodes) if (node.op.name === reshapeOp.name) aliases.set(node.outputs[0]!, stored(node.inputs[0]!));
+  const tokens = new Map<Value, readonly Value[]>();
+  for (const node of nodes) {
+    if (!isAlias(node)) continue;
+    const [own, ...others] = node.inputs as [Value, ...Value[]];
+    aliases.set(node.outputs[0]!, stored(own));
+    const awaited = [...(tokens.get(own) ?? []), ...others.flatMap((token) => [stored(token), ...(tokens.get(token) ?? [])])];
+    if (awaited.length > 0) tokens.set(node.outputs[0]!, awaited);
+  }
 
   const epilogues = findEpilogues(nodes, uses, kernelFor);
   const loads = findLoads(nodes, uses, kernelFor, epilogues);
@@ -72,7 +78,7 @@ export function schedule(program: Program, kernelFor: (node: Node) => Kernel): S
   const producers = new Map([...epilogues].map(([producer, map]) => [map, producer]));
   const positions = new Map<Step, Node>();
   for (const node of nodes) {
-    if (node.op.name === reshapeOp.name || epilogues.has(node)) continue;
+    if (isAlias(node) || epilogues.has(node)) continue;
     // A kernel with an epilogue runs where its map stood: only there everything the map reads is ready.
     const producer = producers.get(node);
     if (absorbed.has(node) && !producer) continue;
@@ -87,7 +93,7 @@ export function schedule(program: Program, kernelFor: (node: Node) => Kernel): S
       fused: producer ? [...loaded, node] : loaded,
       loads: group?.loads ?? loads.get(kernel)?.map(loadOf),
     };
-    positions.set(makeStep(parts, kernelFor, uses, stored), node);
+    positions.set(makeStep(parts, kernelFor, uses, { stored, tokens }), node);
   }
   const { prelude, steps, staticVariables } = separateStatic(sortSteps([...positions.keys()]), program);
   const candidates = overwritable(program, steps, stored);
@@ -122,7 +128,7 @@ function makeStep(
   { node, map, fused, loads: loadMaps }: StepParts,
   kernelFor: (node: Node) => Kernel,
   uses: ReadonlyMap<Value, number>,
-  stored: (value: Value) => Value,
+  { stored, tokens }: { readonly stored: (value: Value) => Value; readonly tokens: ReadonlyMap<Value, readonly Value[]> },
 ): Step {
   const loads = node.inputs.map((_, i): FusedExpression | null => {
     const load = loadMaps?.[i];
@@ -137,6 +143,7 @@ function makeStep(
   });
   const operands = inputs.map((value, i) => loads[i]?.values ?? [value]);
   const { inputs: replaced = [], epilogue: replaces = false } = kernelFor(node).inPlace?.(siteOf(node)) ?? {};
+  const asked = [...node.inputs, ...(loadMaps ?? []).flatMap((load) => load?.values ?? []), ...(map?.inputs ?? [])];
   const isReplaced = (i: number): boolean => replaced === 'all' || replaced.includes(i);
   const [own, others] = [true, false].map((wanted) => operands.filter((_, i) => isReplaced(i) === wanted).flat()) as [Values, Values];
   (replaces ? own : others).push(...(epilogue?.values ?? []));
@@ -150,7 +157,7 @@ function makeStep(
     outputs,
     epilogue,
     reads: [...new Set([...operands.flat(), ...(epilogue?.values ?? [])].filter(isNeeded))],
-    waitsFor: [],
+    waitsFor: [...new Set(asked.flatMap((value) => tokens.get(value) ?? []))],
     overwrites: [...new Set(own.filter(isNeeded))].filter((value) => !others.includes(value) && isAsLarge(value, node.outputs[0]!)),
   };
 }

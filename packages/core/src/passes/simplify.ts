@@ -7,6 +7,7 @@ import { fill, fillOp, type FillAttributes } from '../ops/fill.ts';
 import { reshapeOp, reshape, type ReshapeAttributes } from '../ops/reshape.ts';
 import type { Program } from '../program.ts';
 import { sizeOf } from '../tensor.ts';
+import { isAlias } from './fusion.ts';
 import { isStatic, reapply, rewriteProgram, updatedVariables } from './rewrite.ts';
 
 /** Replaces ops for which the backend has no kernel by their expansions, as deep as needed. */
@@ -24,7 +25,9 @@ export function expandMissing(program: Program, hasKernel: (node: Node) => boole
 export function lowerKernels(program: Program, kernelFor: (node: Node) => Kernel, device: DeviceInfo): Program {
   const updated = updatedVariables(program);
   const lowering = { device, isStatic: (value: Value) => isStatic(value, updated) };
-  return rewriteProgram(program, (node, inputs) => kernelFor(node).lower?.(inputs, node.attributes as never, lowering) ?? null);
+  return rewriteProgram(program, (node, inputs) =>
+    isAlias(node) ? null : (kernelFor(node).lower?.(inputs, node.attributes as never, lowering) ?? null),
+  );
 }
 
 /** Removes `stopGradient`: it means nothing once gradients are built. */
