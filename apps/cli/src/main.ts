@@ -1,8 +1,10 @@
 #!/usr/bin/env node
+import { enableWide } from '@shoal/backend-wasm/wide';
 import { runCommandLine } from './program.ts';
 
-process.exitCode = await runCommandLine(process.argv.slice(2), {
-  out: (text) => void process.stdout.write(text),
-  log: (text) => void process.stderr.write(text),
+const streams = {
+  out: (text: string) => void process.stdout.write(text),
+  log: (text: string) => void process.stderr.write(text),
   interactive: process.stderr.isTTY,
-});
+};
+process.exitCode = await runCommandLine(process.argv.slice(2), streams, enableWide);

@@ -1,4 +1,5 @@
-import { networkNames, type NetworkName } from '@shoal/zoo';
+import { input, ShapeError } from '@shoal/core';
+import { networkNames, networks, type NetworkName } from '@shoal/zoo';
 import { distance } from 'fastest-levenshtein';
 import { UsageError } from './output.ts';
 
@@ -14,4 +15,18 @@ export function modelName(text: string): NetworkName {
     .map(({ name }) => name);
   const hint = near.length > 0 ? `Did you mean ${near.join(', ')}? ` : '';
   throw new UsageError(`there is no network '${text}'. ${hint}All networks: ${networkNames.join(', ')}`);
+}
+
+/**
+ * Builds the graph of a network at a size, so that a command knows before its work that it can be done.
+ *
+ * @throws UsageError when the network cannot take images of that size
+ */
+export function checkFits(model: NetworkName, size: readonly [height: number, width: number], batch: number, train: boolean): void {
+  const network = networks[model]();
+  try {
+    network.build(input('image', [batch, ...size, network.input[2]]), { train });
+  } catch (error) {
+    throw error instanceof ShapeError ? new UsageError(error.message) : error;
+  }
 }

@@ -1,21 +1,34 @@
 import { ShoalError } from '@shoal/core';
 import { Command, CommanderError, Option } from 'commander';
 import { backendName, backendNames } from './backends.ts';
-import type { Phase } from './bench/arm.ts';
 import { version } from './bench/environment.ts';
 import { exitCode, imageSize, isExpected, UsageError, wholeNumber, type Streams } from './output.ts';
 
-const phases = (text: string): readonly Phase[] =>
-  text.split(',').map((phase, i, all) => {
-    if (phase !== 'fwd' && phase !== 'bwd') throw new UsageError(`--phase ${text}: '${phase}' is no phase. Phases: fwd, bwd`);
-    if (all.indexOf(phase) !== i) throw new UsageError(`--phase ${text}: ${phase} is there twice`);
-    return phase;
-  });
+const phasesOf = {
+  layers: ['fwd', 'bwd'],
+  models: ['fwd', 'step'],
+} as const;
 
-/** Runs one command and returns the exit code. Commands are loaded when they are asked for, so that `--help` is quick. */
-export async function runCommandLine(argv: readonly string[], streams: Streams): Promise<number> {
+/** The phases of a list that are of one kind of benchmark, or all there are. */
+function phases<P extends string>(text: string | undefined, known: readonly P[], hint: string): readonly P[] {
+  if (text === undefined) return known;
+  return text.split(',').map((phase, i, all) => {
+    const found = known.find((each) => each === phase);
+    if (!found) throw new UsageError(`--phase ${text}: '${phase}' is no phase${hint}. Phases: ${known.join(', ')}`);
+    if (all.indexOf(phase) !== i) throw new UsageError(`--phase ${text}: ${phase} is there twice`);
+    return found;
+  });
+}
+
+/**
+ * Runs one command and returns the exit code. Commands are loaded when they are asked for, so that `--help` is quick. `enableWide` is
+ * called before a command unless `--no-wide` is given: it decides for the whole process, so only who owns the process passes it.
+ */
+export async function runCommandLine(argv: readonly string[], streams: Streams, enableWide?: () => void): Promise<number> {
   let code: number = exitCode.fine;
-  const program = commands(streams, (result) => (code = result));
+  const program = commands(streams, (result) => (code = result)).hook('preAction', (main) => {
+    if (main.opts<{ wide: boolean }>().wide) enableWide?.();
+  });
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return code;
@@ -34,6 +47,7 @@ function commands(streams: Streams, finish: (code: number) => void): Command {
     .version(version)
     .exitOverride()
     .configureOutput({ writeOut: streams.out, writeErr: streams.log })
+    .option('--no-wide', 'leave out 256-bit vectors on the CPU, an experimental flag of V8')
     .showHelpAfterError('Run with --help for the options and an example.');
   const backend = (): Option =>
     new Option('--backend <name>', `cpu, ${backendNames.join(', ')}`).argParser(backendName).default('wasm' as const, 'cpu');
@@ -42,13 +56,43 @@ function commands(streams: Streams, finish: (code: number) => void): Command {
   command(program, 'bench', 'Every way to halve a feature map, and the stems of real networks on a photograph: counted and timed.')
     .addOption(backend())
     .addOption(threads())
+    .option('--model <name>', 'a whole network instead: resnet50, squeezenet1_1 ...; can be repeated', repeated, [])
+    .option('--batch <n>', 'with --model: images at once (default: 1)', wholeNumber('--batch', 1))
+    .option('--input <HxW>', "with --model: height and width of the images (default: the network's own)", imageSize)
     .option('--image <file>', 'a PNG or JPEG photograph instead of the one that is shipped')
-    .addOption(new Option('--phase <list>', 'fwd, bwd or fwd,bwd').argParser(phases).default(['fwd', 'bwd'] as const, 'fwd,bwd'))
+    .option('--phase <list>', 'fwd, bwd or fwd,bwd; with --model fwd, step or fwd,step (default: both)')
     .option('--repeat <n>', 'samples of each row', wholeNumber('--repeat', 3), 21)
     .option('--json <file>', 'write the rows with all samples; - is standard output')
     .option('--html <file>', 'where the report with plots goes', 'shoal-bench.html')
-    .addHelpText('after', '\nExample:\n  shoal bench --phase fwd --repeat 9 --json rows.json')
-    .action(async (options) => finish(await (await import('./bench/command.ts')).bench(options, streams)));
+    .addHelpText(
+      'after',
+      '\nExamples:\n  shoal bench --phase fwd --repeat 9 --json rows.json\n  shoal bench --model resnet18 --model squeezenet1_1 --phase fwd,step --batch 8 --threads 2 --json -',
+    )
+    .action(async ({ model, phase, batch, input, image, ...options }) => {
+      if (model.length > 0) {
+        if (image !== undefined) throw new UsageError('--image is for comparing layers; with --model images are random');
+        const wanted = { ...options, phase: phases(phase, phasesOf.models, ' of a whole network'), batch: batch ?? 1, input };
+        finish(await (await import('./bench/networks/command.ts')).benchNetworks(model, wanted, streams));
+        return;
+      }
+      if (batch !== undefined || input !== undefined)
+        throw new UsageError('--batch and --input need --model, a network to give the images to');
+      const wanted = { ...options, image, phase: phases(phase, phasesOf.layers, '') };
+      finish(await (await import('./bench/command.ts')).bench(wanted, streams));
+    });
+
+  command(program, 'profile', 'Where the time of a network goes: layer by layer, beside the least that each can take.')
+    .argument('<model>', 'its name: resnet50, squeezenet1_1, fishnet99, all-cnn-c ...')
+    .addOption(new Option('--phase <name>', 'inference, or a step of training').choices(['fwd', 'step']).default('fwd'))
+    .addOption(backend())
+    .addOption(threads())
+    .option('--batch <n>', 'images at once', wholeNumber('--batch', 1), 1)
+    .option('--input <HxW>', "height and width of the images (default: the network's own)", imageSize)
+    .option('--repeat <n>', 'runs', wholeNumber('--repeat', 3), 11)
+    .option('--json <file>', 'write everything, with all samples; - is standard output')
+    .option('--html <file>', 'also write one page with a plot that works offline')
+    .addHelpText('after', '\nExample:\n  shoal profile resnet18 --phase step --batch 4 --threads 2 --html profile.html')
+    .action(async (model, options) => finish(await (await import('./profile/command.ts')).profile(model, options, streams)));
 
   command(program, 'explain', 'A 4x4 image and a 2x2 filter: pooling beside stride 2, forward and backward.')
     .option('--image <values>', '16 numbers, row by row, separated by commas')
@@ -114,6 +158,8 @@ function commands(streams: Streams, finish: (code: number) => void): Command {
     .action(async (models, options) => finish(await (await import('./flow/command.ts')).flow(models, options, streams)));
   return program;
 }
+
+const repeated = (text: string, before: readonly string[]): readonly string[] => [...before, text];
 
 function command(program: Command, name: string, description: string): Command {
   return program.command(name).description(description).exitOverride().allowExcessArguments(false);

@@ -28,4 +28,4 @@ export function formatCount(count: number): string {
 export const formatBytes = (bytes: number): string => `${(bytes / 1e6).toFixed(2)} MB`;
 
 /** Three significant digits: what a median of a few dozen samples can carry. */
-export const formatMs = (ms: number): string => ms.toPrecision(3);
+export const formatMs = (ms: number): string => (ms < 999.5 ? ms.toPrecision(3) : ms.toFixed(0));

@@ -5,7 +5,6 @@ import {
   gradients,
   input,
   leavesOf,
-  ShapeError,
   ShoalError,
   sizeOf,
   type Program,
@@ -17,6 +16,7 @@ import {
 import { softmaxCrossEntropy } from '@shoal/math';
 import type { Network } from '@shoal/residual';
 import { fishnetOperations, type Convention } from './convention.ts';
+import { imageFor } from './image.ts';
 import { layersOf, type Layer, type LayerKind } from './layers/index.ts';
 import { livenessPeak, plannedBytes } from './memory.ts';
 import { fieldOf, type AxisField } from './receptive-field/index.ts';
@@ -112,7 +112,7 @@ export function cost(network: Network, options: CostOptions = {}): NetworkCost {
       next: 'Use operations or fishnet',
     });
   }
-  const image = imageFor(network, options);
+  const image = imageFor('cost', network, options);
   const graph = network.build(image);
   const layers = layersOf(graph, image);
   const { sightsOf, assumed } = trace([graph.output], image, false);
@@ -156,17 +156,7 @@ export async function costOn(runtime: Runtime, network: Network, options: CostOp
 
 /** The program whose memory {@link costOn} states: input `image`, output `output`. */
 export function inferenceProgram(network: Network, options: Pick<CostOptions, 'input' | 'batch'> = {}): Program {
-  return { outputs: { output: network.build(imageFor(network, options)).output } };
-}
-
-function imageFor({ input: [height, width, channels] }: Network, options: Pick<CostOptions, 'input' | 'batch'>): Value {
-  const { input: [h, w] = [height, width], batch = 1 } = options;
-  for (const [name, size] of Object.entries({ height: h, width: w, batch })) {
-    if (!Number.isSafeInteger(size) || size < 1) {
-      throw new ShapeError({ op: 'cost', fact: `${name} ${size} is not a positive integer`, next: `Give a ${name} of at least 1` });
-    }
-  }
-  return input('image', [batch, h, w, channels]);
+  return { outputs: { output: network.build(imageFor('cost', network, options)).output } };
 }
 
 /** Values that somebody reads: outputs that nobody does, such as winners at inference, are not written. */

@@ -12,6 +12,7 @@ export {
   type NetworkCost,
 } from './cost.ts';
 export { layersOf, type Layer, type LayeredGraph, type LayerKind } from './layers/index.ts';
+export * from './profile/index.ts';
 export { livenessPeak, plannedBytes } from './memory.ts';
 export {
   receptiveField,

@@ -53,13 +53,8 @@ function changing({ updates = [] }: Program, nodes: readonly Node[]): (value: Va
 
 /**
  * The arena that a runtime allocates for a program, in bytes: all tensors of a run in the backend's own layout, placed by the memory
- * planner after fusion, with scratch and alignment. Compiles the program, which initialises its variables on the device, and runs nothing.
+ * planner after fusion, with scratch and alignment. Runs nothing.
  */
 export async function plannedBytes(runtime: Runtime, program: Program): Promise<number> {
-  const executable = await runtime.compile(program);
-  try {
-    return executable.memory.arenaBytes;
-  } finally {
-    executable.dispose();
-  }
+  return (await runtime.plan(program)).arenaBytes;
 }

@@ -117,7 +117,7 @@ export class TfjsProgram implements DeviceProgram {
       const result = await this.#execute(step, values);
       if (profile || at === this.#schedule.steps.length - 1) await settle(this.#engine, result);
       const elapsed = performance.now() - started;
-      times.push({ op: step.node.op.name, nanoseconds: elapsed * 1e6 });
+      times.push({ op: step.node.op.name, step, nanoseconds: elapsed * 1e6 });
       milliseconds += elapsed;
       sincePause += elapsed;
       for (const value of this.#spent[at]!) {

@@ -1,4 +1,4 @@
-import { compile, ModuleBuilder } from './encoder/index.ts';
+import { microKernel } from './micro-kernel.ts';
 
 /** One way of doing something, of several that give the same bits. */
 export interface Variant<T> {
@@ -25,57 +25,39 @@ export function fastest<T>(key: string, variants: () => readonly Variant<T>[]): 
 }
 
 function race<T>(variants: readonly Variant<T>[]): T {
-  for (const { run } of variants) for (const until = performance.now() + warmUpMs; performance.now() < until;) run();
-  const best = variants.map(() => Infinity);
+  const best = bestTimes(variants.map(({ run }) => run));
+  const limit = closeEnough * Math.min(...best);
+  return variants[best.findIndex((time) => time <= limit)]!.value;
+}
+
+/** The shortest of several times of each, in milliseconds, after a warm-up. */
+export function bestTimes(runs: readonly (() => void)[]): readonly number[] {
+  for (const run of runs) for (const until = performance.now() + warmUpMs; performance.now() < until;) run();
+  const best = runs.map(() => Infinity);
   for (let round = 0; round < rounds; round++) {
     // Interleaved, so that a slow spell of the machine falls on all of them.
-    variants.forEach(({ run }, i) => {
+    runs.forEach((run, i) => {
       const start = performance.now();
       run();
       best[i] = Math.min(best[i]!, performance.now() - start);
     });
   }
-  const limit = closeEnough * Math.min(...best);
-  return variants[best.findIndex((time) => time <= limit)]!.value;
+  return best;
 }
 
-/** Depth of the sums in the micro-kernel that is timed: its operands stay in the first-level cache. */
-const depth = 256;
-/** Multiply-adds of four lanes that one run does. */
-const work = 1_000_000;
+/** Multiply-adds of one lane that one run does. */
+export const timedWork = 4_000_000;
 
 /**
- * How many rows a tile of `rows` x 8 accumulators should have: six fill the 15 registers of x64 with fused multiply-add, but
- * engines schedule loads differently and spill at different sizes (a spill halves the speed).
+ * How many rows a register tile should have: six rows of eight columns, or of sixteen in wide mode, fill the 15 registers of x64 with
+ * fused multiply-add, but engines schedule loads differently and spill at different sizes (a spill halves the speed).
  */
-export function tileRows(fma: boolean): number {
-  return fastest(`tile rows, fma ${fma}`, () =>
-    (fma ? [6, 5, 4] : [5, 4, 6]).map((rows) => ({ value: rows, run: microKernel(rows, fma) })),
+export function tileRows(fma: boolean, wide: boolean): number {
+  const columns = wide ? 16 : 8;
+  return fastest(`tile rows, fma ${fma}, wide ${wide}`, () =>
+    (fma ? [6, 5, 4] : [5, 4, 6]).map((rows) => {
+      const { run, multiplyAdds } = microKernel({ rows, columns, fma, wide });
+      return { value: rows, run: () => run(Math.ceil(timedWork / multiplyAdds)) };
+    }),
   );
-}
-
-function microKernel(rows: number, fma: boolean): () => void {
-  const m = new ModuleBuilder({ fma, shared: false });
-  const each = Array.from({ length: rows }, (_, i) => i);
-  m.function({ name: 'run', parameters: { times: 'i32' }, export: true }, (f, { times }) => {
-    const { i32, f32x4, v128 } = f;
-    const i = f.local.i32();
-    f.for(i, 0, times, 1, () => {
-      const sums = each.map(() => [f.local.v128(0), f.local.v128(0)] as const);
-      const [a, b] = [f.local.i32(0), f.local.i32(32768)];
-      f.loop((next) => {
-        const w = [f.let(v128.load(b)), f.let(v128.load(b, 16))] as const;
-        for (const row of each) {
-          const x = f.let(v128.load32Splat(a, row * depth * 4));
-          sums[row]!.forEach((sum, v) => f.set(sum, f32x4.madd(x, w[v]!, sum)));
-        }
-        f.set(b, i32.add(b, 32));
-        f.brIf(next, i32.ltU(f.tee(a, i32.add(a, 4)), depth * 4));
-      });
-      each.forEach((row) => sums[row]!.forEach((sum, v) => v128.store(49152, sum, row * 32 + v * 16)));
-    });
-  });
-  const memory = new WebAssembly.Memory({ initial: 1 });
-  const run = new WebAssembly.Instance(compile(m.build()), { env: { memory } }).exports['run'] as (times: number) => void;
-  return () => run(Math.ceil(work / (rows * 2 * depth)));
 }

@@ -6,11 +6,16 @@ import { CompilationError, detectFeatures, PAGE_BYTES, type Features } from './e
 import type { WasmKernel } from './kernel.ts';
 import { structuralWasm } from './structural/index.ts';
 import { CONTROL_BYTES, createInline, createPool, type Executor } from './threads/index.ts';
+import { wideRequest } from './wide/request.ts';
 
 export interface WasmOptions {
   /** Threads that compute. Default: one per processor, at most 16. One computes on the calling thread; more are workers, and nothing computes there. */
   readonly threads?: number;
-  /** `strict`: multiplications and additions round separately, so that results are the same on every machine. Default `default`: fused where possible. */
+  /**
+   * `strict`: multiplications and additions round separately and convolutions are direct, so that results are the same on every machine.
+   * `default`: fused where possible, and 3x3 convolutions in Winograd's way where that is faster: the largest error is then within 2.5
+   * times that of direct float32 sums. Which way a layer takes follows from its shape alone.
+   */
   readonly precision?: 'default' | 'strict';
   /** Most bytes that variables and programs may take together. Default 4 GiB, all that 32-bit addresses reach. */
   readonly memoryLimit?: number;
@@ -53,17 +58,26 @@ async function open(threads: number | undefined, strict: boolean, memoryLimit: n
   const notes: string[] = [];
   const team = await openTeam(threads, features, memoryLimit, notes);
   const fma = features.relaxedSimd && !strict;
-  const engine = { fma, strict, tileRows: tileRows(fma) };
+  const wide = isWide(fma, notes);
+  const engine = { fma, strict, wide, tileRows: tileRows(fma, wide) };
   const info: DeviceInfo = {
     backend: 'wasm',
     device: `WebAssembly SIMD${fma ? ' with relaxed multiply-add' : ''}`,
     threads: team.executor.threads,
     clock: team.shared ? 'wall clock of the workers' : 'performance.now',
-    flags: { fma, fused: fma && features.fusedMadd, strict, shared: team.shared, tileRows: engine.tileRows },
+    flags: { ...engine, fused: fma && features.fusedMadd, winograd: !strict, shared: team.shared },
     notes,
   };
   const allocator = new Allocator(team.executor.memory, team.limit, CONTROL_BYTES);
   return new WasmDevice({ info, allocator, executor: team.executor, engine, relaxed: features.relaxedSimd, shared: team.shared });
+}
+
+/** Whether wide mode is wanted and works; a note says why it does not. */
+function isWide(fma: boolean, notes: string[]): boolean {
+  wideRequest.opened = true;
+  const verdict = wideRequest.test?.(fma);
+  if (verdict?.wide === false) notes.push(verdict.reason);
+  return verdict?.wide === true;
 }
 
 function requireFeatures(): Features {

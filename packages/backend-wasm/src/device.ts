@@ -1,9 +1,18 @@
 import type { Variable } from '@shoal/core';
-import { ShoalError, type Device, type DeviceInfo, type DeviceProgram, type Node, type Schedule, type TensorData } from '@shoal/core';
+import {
+  ShoalError,
+  type Device,
+  type DeviceInfo,
+  type DeviceProgram,
+  type MemoryPlan,
+  type Node,
+  type Schedule,
+  type TensorData,
+} from '@shoal/core';
 import type { Allocator } from './allocator.ts';
 import type { EngineOptions, WasmKernel } from './kernel.ts';
 import { bytesOf } from './layout.ts';
-import { buildProgram, controlBytes, viewOf, type Machine } from './program.ts';
+import { buildProgram, controlBytes, draftProgram, viewOf, type Machine } from './program.ts';
 import type { Executor } from './threads/index.ts';
 
 export interface DeviceParts {
@@ -32,6 +41,10 @@ export class WasmDevice implements Device<WasmKernel> {
 
   compile(schedule: Schedule, kernelFor: (node: Node) => WasmKernel): Promise<DeviceProgram> {
     return buildProgram(schedule, kernelFor, this.#machine);
+  }
+
+  plan(schedule: Schedule, kernelFor: (node: Node) => WasmKernel): MemoryPlan {
+    return draftProgram(schedule, kernelFor, this.#machine).memory.arena;
   }
 
   read(variable: Variable): Promise<TensorData> {

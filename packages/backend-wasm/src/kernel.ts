@@ -1,4 +1,15 @@
-import { ShoalError, type Fusion, type Kernel, type Op, type OpSite, type Support, type TensorType, type Value } from '@shoal/core';
+import {
+  ShoalError,
+  type Fusion,
+  type InPlace,
+  type Kernel,
+  type Lowering,
+  type Op,
+  type OpSite,
+  type Support,
+  type TensorType,
+  type Value,
+} from '@shoal/core';
 import type { FunctionBuilder, Local, ModuleBuilder, Operand, V128 } from './encoder/index.ts';
 
 /** What the engine offers to kernels. It decides bits, so it is the same for every program of a runtime. */
@@ -7,9 +18,17 @@ export interface EngineOptions {
   readonly fma: boolean;
   /** Results must be equal on every machine: no relaxed instruction, no Winograd, nothing that depends on the processor. */
   readonly strict: boolean;
-  /** Rows of a register tile of eight columns that run fastest on this engine. Leaves every bit as it is. */
+  /**
+   * The engine joins pairs of vector instructions (see `enableWide`). Kernels then give it pairs to join: neighbouring vectors, treated
+   * alike and stored one after the other. Leaves every bit as it is.
+   */
+  readonly wide: boolean;
+  /** Rows of a register tile of eight columns, or of sixteen where it is wide, that run fastest on this engine. Leaves every bit as it is. */
   readonly tileRows: number;
 }
+
+/** Columns of a register tile, such as output channels: two vectors, or four where the engine joins pairs of them and there are so many. */
+export const panelColumns = (wide: boolean, columns: number): number => (wide && columns > 8 ? 16 : 8);
 
 /** Where a vector of up to four neighbouring elements lies, in bytes. All tensors are dense and row-major: see `layoutOf`. */
 export interface Place {
@@ -43,10 +62,10 @@ export interface Stage {
   readonly scratch: (scratch: Scratch) => Local<'i32'>;
   /** Four neighbouring elements of input `index`, computed where it is a fused expression. May read past the end of a tensor: mask what is not yours. */
   readonly load: (index: number, place: Place) => V128;
-  /** Applies the fused epilogue, if there is one, to four elements of output 0. */
-  readonly epilogue: (result: V128, place: Place) => V128;
-  /** Applies the epilogue and writes the first `lanes` lanes (default 4) to output 0, nothing else. */
+  /** Applies the fused epilogue, if there is one, and writes the first `lanes` lanes (default 4) to output 0, nothing else. */
   readonly store: (result: V128, place: Place, lanes?: Lanes) => void;
+  /** `store` of neighbouring vectors, the first at `place`; `lanes` counts over all of them. In wide mode the engine joins pairs of them. */
+  readonly storeAll: (results: readonly V128[], place: Place, lanes: number) => void;
 }
 
 export interface StageOptions {
@@ -63,6 +82,8 @@ export interface WasmSite<A extends object = object> {
   readonly wanted: readonly boolean[];
   /** Whether each input is a fused expression. */
   readonly fused: readonly boolean[];
+  /** For each input that is a fused expression, the output its values go to as well; null where there is none. Kernels of maps only. */
+  readonly kept: readonly (number | null)[];
   readonly hasEpilogue: boolean;
   readonly engine: EngineOptions;
   /** For helper functions that several stages call: `module.once(key, () => module.function(...))`. */
@@ -81,9 +102,10 @@ export interface WasmKernel extends Kernel {
 
 export interface WasmKernelOptions<A extends object> {
   readonly fusion?: Fusion;
+  readonly inPlace?: (site: OpSite<A>) => InPlace;
   readonly supports?: (site: OpSite<A>) => Support;
   /** Says the same in ops of this backend, such as one that packs weights and one that uses them; null leaves the node as it is. */
-  readonly lower?: (inputs: readonly Value[], attributes: A) => readonly Value[] | null;
+  readonly lower?: (inputs: readonly Value[], attributes: A, lowering: Lowering) => readonly Value[] | null;
 }
 
 /** Makes a kernel for an op. `emit` is called once for every distinct step; it adds stages to the site. */
@@ -94,7 +116,7 @@ export function wasmKernel<A extends object>(op: Op<A>, emit: (site: WasmSite<A>
 /** A kernel for an op that this backend always says in ops of its own: `lower` must not return null. */
 export function loweredKernel<A extends object>(
   op: Op<A>,
-  lower: (inputs: readonly Value[], attributes: A) => readonly Value[],
+  lower: (inputs: readonly Value[], attributes: A, lowering: Lowering) => readonly Value[],
 ): WasmKernel {
   const emit = (): never => {
     throw new ShoalError('KERNEL', { op: op.name, fact: 'reached the backend without being lowered (an internal invariant)' });

@@ -14,11 +14,12 @@ import {
   type Value,
 } from '@shoal/core';
 import { ALIGNMENT, type Allocator } from './allocator.ts';
-import { emitEntry, emitFinish, emitStep, emitSteps, type Copy } from './emit.ts';
+import { emitEntry, emitFinish, emitStep, emitSteps, type Copy, type EmittedStep } from './emit.ts';
 import { ModuleBuilder } from './encoder/index.ts';
 import type { EngineOptions, WasmKernel } from './kernel.ts';
 import { bytesOf, layoutOf } from './layout.ts';
-import { placesOf, planProgram } from './memory.ts';
+import { placesOf, planProgram, type ProgramMemory } from './memory.ts';
+import { markMode } from './micro-kernel.ts';
 import type { Executor, ModuleHandle, RunReport } from './threads/index.ts';
 import { counterBytes } from './tiles.ts';
 
@@ -47,16 +48,33 @@ export function viewOf(
   return new View(memory.buffer, address, sizeOf(shape));
 }
 
-/** Turns a schedule into one WebAssembly module, gives it memory, and loads it on every thread. */
-export async function buildProgram(schedule: Schedule, kernelFor: (node: Node) => WasmKernel, machine: Machine): Promise<DeviceProgram> {
-  const { allocator, executor, engine, shared, relaxed } = machine;
+interface Draft {
+  readonly module: ModuleBuilder;
+  readonly prelude: readonly EmittedStep[];
+  readonly steps: readonly EmittedStep[];
+  readonly memory: ProgramMemory;
+}
+
+/** Lets the kernels write their functions, which says how much memory they want, and plans it. Nothing is allocated. */
+export function draftProgram(
+  schedule: Schedule,
+  kernelFor: (node: Node) => WasmKernel,
+  { executor, engine, shared, relaxed }: Pick<Machine, 'executor' | 'engine' | 'shared' | 'relaxed'>,
+): Draft {
   const module = new ModuleBuilder({ fma: engine.fma, relaxed, shared });
+  markMode(module, engine.wide);
   // Kernels write offsets into their instructions: what offsets do not reach is refused before.
   for (const { reads, outputs } of [...schedule.prelude, ...schedule.steps])
     for (const value of [...reads, ...outputs]) if (value) bytesOf(value);
   const prelude = emitSteps(schedule.prelude, kernelFor, module, engine);
   const steps = emitSteps(schedule.steps, kernelFor, module, engine);
-  const memory = planProgram(schedule, steps, prelude, executor.threads);
+  return { module, prelude, steps, memory: planProgram(schedule, steps, prelude, executor.threads) };
+}
+
+/** Turns a schedule into one WebAssembly module, gives it memory, and loads it on every thread. */
+export async function buildProgram(schedule: Schedule, kernelFor: (node: Node) => WasmKernel, machine: Machine): Promise<DeviceProgram> {
+  const { allocator, executor } = machine;
+  const { module, prelude, steps, memory } = draftProgram(schedule, kernelFor, machine);
   const copied = schedule.updates.filter(({ direct }) => !direct);
   const targets = new Set<Value>(copied.map(({ variable }) => variable));
   const saved = copied.filter(({ value }) => targets.has(value));
@@ -191,10 +209,10 @@ class WasmProgram implements DeviceProgram {
     const { schedule, abortable } = this.#parts;
     const times: StepTime[] = [];
     let slice = 0;
-    for (const [i, { node }] of schedule.steps.entries()) {
+    for (const [i, step] of schedule.steps.entries()) {
       if (i <= abortable) throwIfAborted(signal, 'run');
       const { nanoseconds } = await this.#call(`step${i}`);
-      times.push({ op: node.op.name, nanoseconds });
+      times.push({ op: step.node.op.name, step, nanoseconds });
       slice += nanoseconds;
       if (slice > SLICE && i + 1 <= abortable) {
         await new Promise((resolve) => setTimeout(resolve));

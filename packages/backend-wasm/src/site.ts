@@ -1,7 +1,7 @@
 import { ShoalError, sizeOf, type FusedExpression, type Step, type Value } from '@shoal/core';
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder, Operand, V128 } from './encoder/index.ts';
-import type { EngineOptions, Place, Stage, StageOptions, WasmKernel, WasmSite } from './kernel.ts';
-import { storeLanes } from './lanes.ts';
+import type { EngineOptions, Lanes, Place, Stage, StageOptions, WasmKernel, WasmSite } from './kernel.ts';
+import { storeLanes, VECTOR_BYTES } from './lanes.ts';
 import { printExpression } from './print.ts';
 
 export interface ScratchRequest {
@@ -38,7 +38,7 @@ export const scratchName = (index: number): string => `scratch${index}`;
 
 /** Lets a kernel write the functions of a step into the module. `name` is unique in the module. */
 export function emitSite(kernel: WasmKernel, step: Step, module: ModuleBuilder, engine: EngineOptions, name: string): EmittedSite {
-  const { node, loads, outputs, epilogue } = step;
+  const { node, loads, kept, outputs, epilogue } = step;
   const stages: EmittedStage[] = [];
   const scratch: ScratchRequest[] = [];
   const operands = [...operandsOf(step).keys()];
@@ -48,6 +48,7 @@ export function emitSite(kernel: WasmKernel, step: Step, module: ModuleBuilder, 
     attributes: node.attributes as never,
     wanted: outputs.map((value) => value !== null),
     fused: loads.map((load) => load !== null),
+    kept,
     hasEpilogue: epilogue !== null,
     engine,
     module,
@@ -85,12 +86,30 @@ function stageOf(f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'
     const [address, immediate] = addressOf(f, from, at, offset);
     return f.v128.load(address, immediate, 4);
   };
-  /** An operand of a fused expression: a scalar, a vector along the channels, or a tensor as large as the whole. */
-  const operand = ({ values, shape }: FusedExpression, index: number, prefix: string, place: Place): V128 => {
+  /** An operand of a fused expression, by vector: a scalar, a vector along the channels, or a tensor as large as the whole. */
+  const operand = ({ values, shape }: FusedExpression, index: number, prefix: string, place: Place): ((vector: number) => V128) => {
     const size = sizeOf(values[index]!.shape);
     const from = pointer(`${prefix}${index}`);
-    if (size === 1) return f.v128.load32Splat(from);
-    return read(from, size === sizeOf(shape) ? place : { at: place.channel, offset: place.channelOffset ?? 0, channel: 0 });
+    if (size === 1) {
+      const value = f.let(f.v128.load32Splat(from));
+      return () => value;
+    }
+    const isWhole = size === sizeOf(shape);
+    const [address, offset] = isWhole
+      ? addressOf(f, from, place.at, place.offset)
+      : addressOf(f, from, place.channel, place.channelOffset ?? 0);
+    const base = held(f, address);
+    return (vector) => f.v128.load(base, offset + vector * VECTOR_BYTES, 4);
+  };
+  /** The epilogue of neighbouring vectors. */
+  const finished = (results: readonly V128[], place: Place): readonly V128[] => {
+    const { epilogue } = step;
+    if (!epilogue) return results;
+    const at = pinned(f, place);
+    const used = epilogue.values.map((_, i) => (i === 0 ? null : operand(epilogue, i, 'epilogue', at)));
+    return results.map((result, vector) =>
+      printExpression(f, epilogue.expression, { input: (i) => used[i]?.(vector) ?? result, coordinate }),
+    );
   };
   const stage: Stage = {
     f,
@@ -102,22 +121,16 @@ function stageOf(f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'
       const load = step.loads[index];
       if (!load) return read(stage.input(index), place);
       const at = pinned(f, place);
-      return printExpression(f, load.expression, { input: (i) => operand(load, i, `load${index}_`, at), coordinate });
+      return printExpression(f, load.expression, { input: (i) => operand(load, i, `load${index}_`, at)(0), coordinate });
     },
-    epilogue(result, place) {
-      const { epilogue } = step;
-      if (!epilogue) return result;
+    store: (result, place, lanes = 4) => stage.storeAll([result], place, lanes),
+    storeAll(results, place, lanes) {
       const at = pinned(f, place);
-      return printExpression(f, epilogue.expression, {
-        input: (i) => (i === 0 ? result : operand(epilogue, i, 'epilogue', at)),
-        coordinate,
-      });
-    },
-    store(result, place, lanes = 4) {
-      const at = pinned(f, place);
-      const value = stage.epilogue(result, at);
+      // All is computed before anything is written: what is written might be what is read, as far as the engine knows, and pairs could not be joined.
+      const values = finished(results, at).map((value) => (results.length > 1 && !value.leaf ? f.let(value) : value));
       const [address, offset] = addressOf(f, stage.output(0), at.at, at.offset);
-      storeLanes(f, address, value, lanes, offset);
+      const base = results.length > 1 ? held(f, address) : address;
+      values.forEach((value, v) => storeLanes(f, base, value, Math.min(4, lanes - v * 4) as Lanes, offset + v * VECTOR_BYTES));
     },
   };
   return stage;
@@ -130,7 +143,8 @@ function addressOf(f: FunctionBuilder, pointer: Local<'i32'>, at: Operand<'i32'>
 }
 
 /** The same place, readable many times. */
-function pinned(f: FunctionBuilder, place: Place): Place {
-  const pin = (value: Operand<'i32'>): Operand<'i32'> => (typeof value === 'number' || value.leaf ? value : f.let(value));
-  return { ...place, at: pin(place.at), channel: pin(place.channel) };
-}
+const pinned = (f: FunctionBuilder, place: Place): Place => ({ ...place, at: held(f, place.at), channel: held(f, place.channel) });
+
+/** The same address, readable many times. */
+const held = (f: FunctionBuilder, value: Operand<'i32'>): Operand<'i32'> =>
+  typeof value === 'number' || value.leaf ? value : f.let(value);

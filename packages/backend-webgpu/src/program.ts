@@ -31,6 +31,8 @@ interface Command {
 /** The commands of one step. */
 interface Stage {
   readonly op: string;
+  /** Absent for copies of variables. */
+  readonly step?: Step;
   readonly commands: readonly Command[];
 }
 
@@ -62,7 +64,9 @@ export async function compileProgram(
   try {
     checkBindings(gpu, [...prelude, ...steps], placed.placeOf);
     const stages = async (emitted: readonly EmittedStep[]): Promise<Stage[]> =>
-      Promise.all(emitted.map((each) => stageOf(gpu, each.step.node.op.name, each, placed.placeOf)));
+      Promise.all(
+        emitted.map(async (each) => ({ ...(await stageOf(gpu, each.step.node.op.name, each, placed.placeOf)), step: each.step })),
+      );
     const staged = placed.staged.map(([variable, copy]) => stageOf(gpu, 'update', emitCopy(variable, copy), placed.placeOf));
     const [first, copied, rest] = await Promise.all([stages(prelude), Promise.all(staged), stages(steps)]);
     return new WebgpuProgram(gpu, { ...placed, prelude: first, steps: [...copied, ...rest] });
@@ -238,7 +242,7 @@ class WebgpuProgram implements DeviceProgram {
     const { values, times } = await this.#collect(readback, staging, timer);
     if (!times) return { values, nanoseconds: wallNanoseconds(elapsed) };
     const nanoseconds = times.reduce((sum, time) => sum + time, 0);
-    return { values, nanoseconds, ...(profile ? { steps: steps.map(({ op }, i): StepTime => ({ op, nanoseconds: times[i]! })) } : {}) };
+    return { values, nanoseconds, ...(profile ? { steps: steps.map((stage, i) => stepTime(stage, times[i]!)) } : {}) };
   }
 
   dispose(): void {
@@ -264,7 +268,7 @@ class WebgpuProgram implements DeviceProgram {
     await gpu.validated('run', () => this.#feed(feeds));
     if (prelude) await submit((encoder) => encode(encoder, this.#compiled.prelude));
     const steps: StepTime[] = [];
-    for (const step of this.#compiled.steps) steps.push({ op: step.op, nanoseconds: await submit((encoder) => encode(encoder, [step])) });
+    for (const stage of this.#compiled.steps) steps.push(stepTime(stage, await submit((encoder) => encode(encoder, [stage]))));
     await gpu.validated('run', () => this.#finish(gpu.device.createCommandEncoder(), readback, staging));
     const { values } = await this.#collect(readback, staging, null);
     return { values, steps, nanoseconds: steps.reduce((sum, { nanoseconds }) => sum + nanoseconds, 0) };
@@ -333,6 +337,8 @@ class WebgpuProgram implements DeviceProgram {
     return this.#timer;
   }
 }
+
+const stepTime = ({ op, step }: Stage, nanoseconds: number): StepTime => ({ op, nanoseconds, ...(step ? { step } : {}) });
 
 function encode(encoder: GPUCommandEncoder, stages: readonly Stage[], timestampWrites?: GPUComputePassTimestampWrites): void {
   const pass = encoder.beginComputePass(timestampWrites ? { timestampWrites } : {});

@@ -1,7 +1,7 @@
 import type { Node, OpSite, Value, Variable } from './graph.ts';
 import type { Kernel, KernelSet, Support } from './kernel.ts';
 import type { MemoryPlan } from './passes/memory.ts';
-import type { Schedule } from './passes/schedule.ts';
+import type { Schedule, Step } from './passes/schedule.ts';
 import type { TensorData } from './tensor.ts';
 
 /**
@@ -36,6 +36,8 @@ export interface Device<K extends Kernel> {
   readonly info: DeviceInfo;
   /** Prepares a schedule for running. Every variable of the schedule has been written before. */
   compile(schedule: Schedule, kernelFor: (node: Node) => K): Promise<DeviceProgram>;
+  /** The memory that `compile` would plan, without anything being made; needs no variable. Where it is missing, `compile` is asked. */
+  plan?(schedule: Schedule, kernelFor: (node: Node) => K): MemoryPlan;
   /** Copies a variable's contents out. */
   read(variable: Variable): Promise<TensorData>;
   /** Sets a variable's contents; the first write allocates it. */
@@ -56,6 +58,8 @@ export interface RunRequest {
 
 export interface StepTime {
   readonly op: string;
+  /** The step of the schedule; absent for what a device does beside it, such as copying new values into variables. */
+  readonly step?: Step;
   readonly nanoseconds: number;
 }
 

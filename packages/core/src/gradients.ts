@@ -1,7 +1,7 @@
 import { ShapeError, ShoalError } from './errors.ts';
 import * as e from './expression/index.ts';
 import type { Value } from './graph.ts';
-import { topological, type Node, type Vjp } from './graph.ts';
+import { buildFor, topological, type Node, type Vjp } from './graph.ts';
 import { fill } from './ops/fill.ts';
 import { map } from './ops/map.ts';
 import { formatShape, sameShape, sizeOf } from './tensor.ts';
@@ -52,9 +52,11 @@ function pullback(
   boundary: ReadonlySet<Value> = new Set(),
 ): readonly (Value | null)[] {
   const cotangents = new Map<Value, Value>();
+  // What meets at an output of a node is added up for that node, which goes on with the sum.
   const arrive = (value: Value, ct: Value): void => {
     const known = cotangents.get(value);
-    cotangents.set(value, known ? map([known, ct], (a, b) => e.add(a, b)) : ct);
+    const sum = known && (() => map([known, ct], (a, b) => e.add(a, b)));
+    cotangents.set(value, !sum ? ct : value.node ? buildFor([value.node], sum) : sum());
   };
   seeds.forEach(([value, ct]) => arrive(value, ct));
   const order = topological(seeds.map(([value]) => value));
@@ -69,17 +71,19 @@ function pullback(
         fact: `has no gradient: ${rule.none}`,
         next: 'Keep it out of the loss, or put stopGradient before it',
       });
-    const found = rule({ inputs: node.inputs, outputs: node.outputs, cotangents: arrived, attributes: node.attributes });
-    node.inputs.forEach((value, i) => {
-      const ct = found[i];
-      if (!ct) return;
-      if (!sameShape(ct.shape, value.shape)) {
-        throw new ShapeError({
-          op: node.op.name,
-          fact: `gradient of input ${i} is ${formatShape(ct.shape)}, the input ${formatShape(value.shape)}`,
-        });
-      }
-      arrive(value, ct);
+    buildFor([node], () => {
+      const found = rule({ inputs: node.inputs, outputs: node.outputs, cotangents: arrived, attributes: node.attributes });
+      node.inputs.forEach((value, i) => {
+        const ct = found[i];
+        if (!ct) return;
+        if (!sameShape(ct.shape, value.shape)) {
+          throw new ShapeError({
+            op: node.op.name,
+            fact: `gradient of input ${i} is ${formatShape(ct.shape)}, the input ${formatShape(value.shape)}`,
+          });
+        }
+        arrive(value, ct);
+      });
     });
   }
   return wrt.map((value) => cotangents.get(value) ?? null);

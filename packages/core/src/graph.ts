@@ -55,6 +55,8 @@ export interface Node {
   readonly inputs: readonly Value[];
   readonly attributes: object;
   readonly outputs: readonly Value[];
+  /** The nodes it was built for, in the order in which they run; see {@link buildFor}. Empty for what somebody applied himself. */
+  readonly builtFor: readonly Node[];
 }
 
 /** Where a value comes from. */
@@ -145,10 +147,27 @@ export function constant(data: number | ArrayLike<number>, shape: Shape = [], dt
   return new Value({ shape: [...shape], dtype }, { kind: 'constant', data: exact });
 }
 
+let buildingFor: readonly Node[] = [];
+
+/**
+ * Calls a function that builds graph on behalf of other nodes, and lets the new nodes remember them: a gradient rule those whose
+ * gradient it is, a pass those that it rewrites. So whatever becomes of a program, each of its nodes leads back to what was asked for.
+ * Calls nest, and the innermost counts.
+ */
+export function buildFor<T>(nodes: readonly Node[], build: () => T): T {
+  const outer = buildingFor;
+  buildingFor = nodes;
+  try {
+    return build();
+  } finally {
+    buildingFor = outer;
+  }
+}
+
 /** Applies an op: infers the output types (which is where wrong shapes are caught) and returns the outputs. */
 export function apply<A extends object>(op: Op<A>, inputs: readonly Value[], attributes: A): readonly Value[] {
   const outputs: Value[] = [];
-  const node: Node = { op, inputs: [...inputs], attributes, outputs };
+  const node: Node = { op, inputs: [...inputs], attributes, outputs, builtFor: buildingFor };
   op.infer(inputs, attributes).forEach((type, output) => {
     checkTensorType(op.name, type);
     outputs.push(new Value(type, { kind: 'node', node, output }));

@@ -1,3 +1,4 @@
+import type { DeviceInfo } from './backend.ts';
 import type { AnyOp, Node, Op, OpSite, Value } from './graph.ts';
 
 /** The answer to "can you run this?": never an exception in the middle of a run. */
@@ -15,6 +16,27 @@ export interface Fusion {
    * expression, so any expression will do; `zero-preserving` ones read a zero halo through it, so f(0) = 0 must be proven.
    */
   readonly load?: Readonly<Record<number, 'masked' | 'zero-preserving'>>;
+  /** For the kernel of maps: inputs may be expressions over the output's shape, whose values it can write to outputs of their own as well. */
+  readonly keepsLoads?: boolean;
+}
+
+/**
+ * Which tensors output 0 may be written over, where they have its size and nobody needs them afterwards: the kernel reads each of their
+ * elements no later than it writes the one in the same place, whichever thread does it, and writes each once.
+ */
+export interface InPlace {
+  /** Inputs; where one is a fused expression, what that reads. */
+  readonly inputs?: readonly number[] | 'all';
+  /** Full-size tensors that a fused epilogue reads. */
+  readonly epilogue?: boolean;
+}
+
+/** What a kernel may ask while it says an op in others. */
+export interface Lowering {
+  /** The device that the program is for: its flags say what kernels may choose. */
+  readonly device: DeviceInfo;
+  /** Whether a value depends on constants and variables alone, none of them updated by the program: it is computed once per version of them. */
+  readonly isStatic: (value: Value) => boolean;
 }
 
 /** What every backend's kernels have in common. A kernel is a value: a runtime is made from an explicit list of them. */
@@ -24,11 +46,12 @@ export interface Kernel {
   readonly backend: string;
   readonly supports?: (site: OpSite<never>) => Support;
   readonly fusion?: Fusion;
+  readonly inPlace?: (site: OpSite<never>) => InPlace;
   /**
    * Says the same in ops of the backend's own, as graph; null leaves the node as it is. What the new ops make of weights alone,
    * such as packing them into panels, is then computed once per version of the weights, like everything static.
    */
-  readonly lower?: (inputs: readonly Value[], attributes: never) => readonly Value[] | null;
+  readonly lower?: (inputs: readonly Value[], attributes: never, lowering: Lowering) => readonly Value[] | null;
 }
 
 /** A plugin's kernels for one backend, named like its ops: `satisfies KernelsOf<typeof ops, ReferenceKernel>` proves that none is missing. */

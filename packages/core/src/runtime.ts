@@ -8,6 +8,7 @@ import {
   foldScales,
   fuseMaps,
   lowerKernels,
+  masksFromResults,
   schedule,
   shareCommon,
   stripStopGradients,
@@ -62,6 +63,8 @@ export interface Runtime {
   missing(program: Program): readonly Missing[];
   /** Prepares a program. Throws `KERNEL`, listing every op that is missing, before the device is touched. */
   compile(program: Program): Promise<Executable>;
+  /** The memory that a run of the program would need beside the variables. Throws like `compile`; runs nothing. */
+  plan(program: Program): Promise<MemoryPlan>;
   read(variable: Variable): Promise<TensorData>;
   write(variable: Variable, data: TensorData | readonly number[]): Promise<void>;
   /** Frees everything; later calls throw `DISPOSED`. */
@@ -115,23 +118,18 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
 
   compile(program: Program): Promise<Executable> {
     return this.#exclusive('compile', async () => {
-      const signature = interfaceOf(program);
-      const lowered = this.#expanded(program);
-      const missing = this.#missing(lowered);
-      if (missing.length > 0) {
-        throw new ShoalError('KERNEL', {
-          op: missing.map(({ op }) => op).join(', '),
-          fact: `cannot run on backend ${this.backend}: ${missing.map(({ op, reason }) => `${op} (${reason})`).join('; ')}`,
-          next: `Pass the plugins' ./${this.backend} entries to createRuntime`,
-        });
-      }
-      for (const variable of signature.variables) await this.#initialise(variable);
-      const plan = schedule(
-        optimize(lowered, (node) => this.#kernelFor(node)),
-        (node) => this.#kernelFor(node),
-      );
-      const compiled = await this.#device.compile(plan, (node) => this.#kernelFor(node));
-      return new DeviceExecutable(this.#host(signature, program, plan), compiled);
+      const plan = this.#schedule(program);
+      return new DeviceExecutable(this.#host(interfaceOf(program), program, plan), await this.#compile(program, plan));
+    });
+  }
+
+  plan(program: Program): Promise<MemoryPlan> {
+    return this.#exclusive('plan', async () => {
+      const plan = this.#schedule(program);
+      if (this.#device.plan) return this.#device.plan(plan, (node) => this.#kernelFor(node));
+      const compiled = await this.#compile(program, plan);
+      compiled.dispose();
+      return compiled.memory;
     });
   }
 
@@ -177,6 +175,25 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
       });
     this.#queue = result.catch(() => undefined);
     return result;
+  }
+
+  #schedule(program: Program): Schedule {
+    const lowered = this.#expanded(program);
+    const missing = this.#missing(lowered);
+    if (missing.length > 0) {
+      throw new ShoalError('KERNEL', {
+        op: missing.map(({ op }) => op).join(', '),
+        fact: `cannot run on backend ${this.backend}: ${missing.map(({ op, reason }) => `${op} (${reason})`).join('; ')}`,
+        next: `Pass the plugins' ./${this.backend} entries to createRuntime`,
+      });
+    }
+    const kernelFor = (node: Node): K => this.#kernelFor(node);
+    return schedule(optimize(lowered, kernelFor, this.info), kernelFor);
+  }
+
+  async #compile(program: Program, plan: Schedule): Promise<DeviceProgram> {
+    for (const variable of interfaceOf(program).variables) await this.#initialise(variable);
+    return this.#device.compile(plan, (node) => this.#kernelFor(node));
   }
 
   #host(signature: Interface, program: Program, plan: Schedule): ExecutableHost {
@@ -227,9 +244,9 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
 }
 
 /** The passes, in order. */
-function optimize(program: Program, kernelFor: (node: Node) => Kernel): Program {
+function optimize(program: Program, kernelFor: (node: Node) => Kernel, device: DeviceInfo): Program {
   const folded = foldScales(shareCommon(foldConstants(program)));
-  return fuseMaps(shareCommon(foldConstants(lowerKernels(folded, kernelFor))));
+  return fuseMaps(masksFromResults(shareCommon(foldConstants(lowerKernels(folded, kernelFor, device)))));
 }
 
 interface ExecutableHost {

@@ -5,7 +5,9 @@ import { convReference } from '@shoal/conv/reference';
 import { convWasm } from '@shoal/conv/wasm';
 import { reference } from '@shoal/core/reference';
 
-describeCases(convCases, () => createRuntime(wasm({ threads: 1 }), [convWasm]), {
-  backend: 'wasm',
-  makeOracle: () => createRuntime(reference(), [convReference]),
-});
+for (const precision of ['default', 'strict'] as const) {
+  describeCases(convCases, () => createRuntime(wasm({ threads: 1, precision }), [convWasm]), {
+    backend: precision === 'strict' ? 'wasm, strict' : 'wasm',
+    makeOracle: () => createRuntime(reference(), [convReference]),
+  });
+}

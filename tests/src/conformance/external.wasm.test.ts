@@ -5,4 +5,8 @@ import { poolWasm } from '@shoal/pool/wasm';
 import { residualWasm } from '@shoal/residual/wasm';
 import { describeExternal } from './describe-external.ts';
 
-describeExternal('wasm', () => createRuntime(wasm({ threads: 1 }), [convWasm, mathWasm, poolWasm, residualWasm]));
+// Convolutions are held to equality in both: the committed cases are too small for Winograd.
+for (const precision of ['default', 'strict'] as const) {
+  const name = precision === 'strict' ? 'wasm, strict' : 'wasm';
+  describeExternal(name, () => createRuntime(wasm({ threads: 1, precision }), [convWasm, mathWasm, poolWasm, residualWasm]));
+}

@@ -18,6 +18,7 @@ export async function makeRounded(spoil: (value: number) => number = (value) => 
     backend: 'rounded',
     info: { ...oracle.info, backend: 'rounded' },
     missing: (program) => oracle.missing(program),
+    plan: (program) => oracle.plan(program),
     compile: async (program): Promise<Executable> => {
       const exact = await oracle.compile(program);
       return {

@@ -3,6 +3,8 @@ import { gradients, type Feeds, type KernelSet, type Program, type Runtime, type
 import { reference, type ReferenceKernel } from '@shoal/core/reference';
 import { afterAll, beforeAll } from 'vitest';
 
+export { noise } from './noise.ts';
+
 export interface Kernels {
   readonly wasm: readonly KernelSet<WasmKernel>[];
   readonly reference: readonly KernelSet<ReferenceKernel>[];
@@ -59,15 +61,6 @@ function distance(name: string, expected: TensorData, found: TensorData, toleran
   const allowed = expected instanceof Float64Array ? tolerance * largest : 0;
   const off = found.findIndex((x, i) => !Object.is(x, expected[i]) && !(Math.abs(x - expected[i]!) <= allowed));
   return off < 0 ? [] : [`${name}[${off}] is ${found[off]}, expected ${expected[off]} within ${allowed}`];
-}
-
-/** Numbers in [-1, 1) that float32 holds, the same for the same seed. */
-export function noise(length: number, seed = 1): Float32Array {
-  let state = seed * 2654435761;
-  return Float32Array.from({ length }, () => {
-    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x6d2b79f5;
-    return ((state >>> 8) / 2 ** 24) * 2 - 1;
-  });
 }
 
 /** Outputs by name, and the gradients of a weighted sum of `y` to `inputs`. */

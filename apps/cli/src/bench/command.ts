@@ -1,16 +1,15 @@
 import { fileURLToPath } from 'node:url';
-import { filter, finalize, lastValueFrom, map, tap, toArray, type Observable } from 'rxjs';
 import { openRuntime, type BackendName } from '../backends.ts';
 import { readPhotograph } from '../image.ts';
 import { checkTargets, exitCode, writeJson, writeText, type Streams } from '../output.ts';
-import { progressBar } from '../progress.ts';
 import { answerInWords, checkClaims } from './answer.ts';
 import { geometries, layerArms, stemArms } from './arms.ts';
 import type { Phase } from './arm.ts';
 import { environmentOf } from './environment.ts';
-import { measure, type BenchEvent, type BenchRow } from './measure.ts';
+import { measure } from './measure.ts';
 import { reducedPictures } from './pictures.ts';
 import { htmlReport } from './report.ts';
+import { collectRows } from './sampling.ts';
 import { benchTables } from './tables.ts';
 
 export interface BenchCommandOptions {
@@ -55,21 +54,4 @@ export async function bench(options: BenchCommandOptions, streams: Streams): Pro
   }
   streams.log(`Report with plots: ${options.html}\n`);
   return exitCode.fine;
-}
-
-async function collectRows(events: Observable<BenchEvent>, samples: number, streams: Streams): Promise<readonly BenchRow[]> {
-  const bar = progressBar(streams, samples);
-  const show = (event: BenchEvent): void => {
-    if (event.kind === 'prepare') bar.show(`preparing ${event.group}, ${event.name}`);
-    if (event.kind === 'sample') bar.advance(`${event.group}, ${event.name}`);
-  };
-  return lastValueFrom(
-    events.pipe(
-      tap(show),
-      filter((event) => event.kind === 'row'),
-      map(({ row }) => row),
-      toArray(),
-      finalize(() => bar.stop()),
-    ),
-  );
 }

@@ -32,3 +32,14 @@ export function environmentOf({ device, flags, notes }: DeviceInfo): Environment
     notes,
   };
 }
+
+/** How a backend computes, as far as it says so: `wide` is 256-bit vectors in WebAssembly. */
+export interface Mode {
+  readonly wide: boolean;
+  readonly precision: string;
+}
+
+export function modeOf({ flags }: Pick<DeviceInfo, 'flags'>): Mode {
+  const { wide, precision, strict } = flags;
+  return { wide: wide === true, precision: typeof precision === 'string' ? precision : strict === true ? 'strict' : 'default' };
+}

@@ -1,11 +1,10 @@
 import { gradientFlow, type FlowEvent, type FlowReport } from '@shoal/analyze';
-import { input, ShapeError } from '@shoal/core';
 import { networks, type NetworkName } from '@shoal/zoo';
 import { filter, lastValueFrom, map, tap } from 'rxjs';
 import { openRuntime, type BackendName } from '../backends.ts';
 import { environmentOf, type Environment } from '../bench/environment.ts';
-import { modelName } from '../models.ts';
-import { checkTargets, exitCode, UsageError, writeJson, writeText, type Streams } from '../output.ts';
+import { checkFits, modelName } from '../models.ts';
+import { checkTargets, exitCode, writeJson, writeText, type Streams } from '../output.ts';
 import { progressBar, type Progress } from '../progress.ts';
 import { conclusions } from './conclusions.ts';
 import { flowPage } from './page.ts';
@@ -28,7 +27,8 @@ const largestDefault = 64;
 export async function flow(models: readonly string[], options: FlowCommandOptions, streams: Streams): Promise<number> {
   await checkTargets({ json: options.json, html: options.html });
   const tasks = [...new Set(models.map(modelName))].map((model) => ({ model, size: sizeFor(model, options.input) }));
-  tasks.forEach(({ model, size }) => checkFits(model, size, options.batch));
+  // Before the first network has run for minutes, the last one is known to fit.
+  tasks.forEach(({ model, size }) => checkFits(model, size, options.batch, true));
   const bar = progressBar(streams, tasks.length * options.seeds);
   const reports: FlowReport[] = [];
   let made: { readonly backend: string; readonly threads: number; readonly env: Environment } | undefined;
@@ -83,14 +83,4 @@ function sizeFor(model: NetworkName, size: FlowCommandOptions['input']): readonl
   if (size) return size;
   const [height, width] = networks[model]().input;
   return [Math.min(height, largestDefault), Math.min(width, largestDefault)];
-}
-
-/** Before the first network has run for minutes, the last one is known to fit. */
-function checkFits(model: NetworkName, [height, width]: readonly [number, number], batch: number): void {
-  const network = networks[model]();
-  try {
-    network.build(input('image', [batch, height, width, network.input[2]]), { train: true });
-  } catch (error) {
-    throw error instanceof ShapeError ? new UsageError(error.message) : error;
-  }
 }

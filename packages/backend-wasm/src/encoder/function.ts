@@ -48,8 +48,6 @@ export class FunctionBuilder {
   readonly i32x4;
   readonly f64x2;
   readonly i64x2;
-  readonly i16x8;
-  readonly i8x16;
   readonly atomic;
   readonly parameters: { readonly [name: string]: Local };
   readonly #options: FunctionOptions;
@@ -63,15 +61,7 @@ export class FunctionBuilder {
     this.#options = options;
     const emit = this.#emit.bind(this);
     ({ i32: this.i32, i64: this.i64, f32: this.f32, f64: this.f64 } = scalarInstructions(emit));
-    ({
-      v128: this.v128,
-      f32x4: this.f32x4,
-      i32x4: this.i32x4,
-      f64x2: this.f64x2,
-      i64x2: this.i64x2,
-      i16x8: this.i16x8,
-      i8x16: this.i8x16,
-    } = simdInstructions(emit, options));
+    ({ v128: this.v128, f32x4: this.f32x4, i32x4: this.i32x4, f64x2: this.f64x2, i64x2: this.i64x2 } = simdInstructions(emit, options));
     this.atomic = atomicInstructions(emit, this.#effect.bind(this));
     this.parameters = Object.fromEntries(Object.entries(options.parameters).map(([name, type], index) => [name, this.#local(type, index)]));
   }

@@ -6,3 +6,4 @@ export type { F32, F64, I32, I64, Local, Operand, V128, Value, ValueType } from 
 export { compile, CompilationError, detectFeatures } from './features.ts';
 export type { Features } from './features.ts';
 export { exp, log, pow, sigmoid, tanh } from './transcendental.ts';
+export { i16x8, i8x16 } from './small-integers.ts';

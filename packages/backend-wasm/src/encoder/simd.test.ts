@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { compile, detectFeatures, ModuleBuilder } from './index.ts';
+import { compile, detectFeatures, i16x8, i8x16, ModuleBuilder } from './index.ts';
 import type { FunctionBuilder, V128, Value } from './index.ts';
 
 const memory = new WebAssembly.Memory({ initial: 1 });
@@ -167,33 +167,33 @@ test('numbers become constants in every lane', () => {
   expect(floats(run((f, a) => f.f32x4.add(a, 0.5), [fb]))).toEqual([0.75, 3.5, 1.5, 0.5]);
   expect(doubles(run((f, a) => f.f64x2.mul(a, 0.1), [db]))).toEqual([-0.1 * 0.1, 0.2]);
   expect(ints(run((f) => f.i32x4.add(0xffffffff, -1)))).toEqual([-2, -2, -2, -2]);
-  expect(shorts(run((f) => f.i16x8.add(-3, 1)))).toEqual(Array.from({ length: 8 }, () => -2));
-  expect(smalls(run((f) => f.i8x16.add(255, 2)))).toEqual(Array.from({ length: 16 }, () => 1));
+  expect(shorts(run(() => i16x8.add(-3, 1)))).toEqual(Array.from({ length: 8 }, () => -2));
+  expect(smalls(run(() => i8x16.add(255, 2)))).toEqual(Array.from({ length: 16 }, () => 1));
 });
 
 test('splats, lanes and shuffles', () => {
   expect(floats(run((f) => f.f32x4.splat(1.25)))).toEqual([1.25, 1.25, 1.25, 1.25]);
   expect(ints(run((f) => f.i32x4.splat(-3)))).toEqual([-3, -3, -3, -3]);
-  expect(shorts(run((f) => f.i16x8.splat(-3)))).toEqual(Array.from({ length: 8 }, () => -3));
-  expect(smalls(run((f) => f.i8x16.splat(7)))).toEqual(Array.from({ length: 16 }, () => 7));
+  expect(shorts(run(() => i16x8.splat(-3)))).toEqual(Array.from({ length: 8 }, () => -3));
+  expect(smalls(run(() => i8x16.splat(7)))).toEqual(Array.from({ length: 16 }, () => 7));
   expect(floats(run((f) => f.f32x4.const(1, 2, 3, 4)))).toEqual([1, 2, 3, 4]);
   expect(doubles(run((f) => f.f64x2.const(1, 2)))).toEqual([1, 2]);
   expect(floats(run((f, a) => f.f32x4.replaceLane(a, 2, 8), [fb]))).toEqual([0.25, 3, 8, 0]);
   expect(doubles(run((f, a) => f.f64x2.replaceLane(a, 1, 8), [db]))).toEqual([-0.1, 8]);
   expect(ints(run((f, a) => f.i32x4.replaceLane(a, 0, 8), [ia]))).toEqual([8, -7, 2147483647, -1]);
-  expect(shorts(run((f, a) => f.i16x8.replaceLane(a, 7, -8), [i32(0, 0, 0, 0)]))[7]).toBe(-8);
-  expect(smalls(run((f, a) => f.i8x16.replaceLane(a, 15, 8), [i32(0, 0, 0, 0)]))[15]).toBe(8);
+  expect(shorts(run((_, a) => i16x8.replaceLane(a, 7, -8), [i32(0, 0, 0, 0)]))[7]).toBe(-8);
+  expect(smalls(run((_, a) => i8x16.replaceLane(a, 15, 8), [i32(0, 0, 0, 0)]))[15]).toBe(8);
   expect(scalar((f, a) => f.f32x4.extractLane(a, 1), fb)).toBe(3);
   expect(scalar((f, a) => f.f64x2.extractLane(a, 1), db)).toBe(2);
   expect(scalar((f, a) => f.i32x4.extractLane(a, 1), ia)).toBe(-7);
-  expect([scalar((f, a) => f.i16x8.extractLaneS(a, 2), ia), scalar((f, a) => f.i16x8.extractLaneU(a, 2), ia)]).toEqual([-7, 65529]);
-  expect([scalar((f, a) => f.i8x16.extractLaneS(a, 4), ia), scalar((f, a) => f.i8x16.extractLaneU(a, 4), ia)]).toEqual([-7, 249]);
+  expect([scalar((_, a) => i16x8.extractLaneS(a, 2), ia), scalar((_, a) => i16x8.extractLaneU(a, 2), ia)]).toEqual([-7, 65529]);
+  expect([scalar((_, a) => i8x16.extractLaneS(a, 4), ia), scalar((_, a) => i8x16.extractLaneU(a, 4), ia)]).toEqual([-7, 249]);
   expect(floats(run((f, a, b) => f.f32x4.shuffle(a, b, [3, 4, 0, 7]), [f32(0, 1, 2, 3), f32(4, 5, 6, 7)]))).toEqual([3, 4, 0, 7]);
   expect(doubles(run((f, a, b) => f.f64x2.shuffle(a, b, [1, 2]), [Float64Array.of(0, 1), Float64Array.of(2, 3)]))).toEqual([1, 2]);
   const halves = Int16Array.from({ length: 8 }, (_, i) => i);
-  expect(shorts(run((f, a, b) => f.i16x8.shuffle(a, b, [7, 6, 5, 4, 8, 9, 10, 11]), [halves, halves]))).toEqual([7, 6, 5, 4, 0, 1, 2, 3]);
+  expect(shorts(run((_, a, b) => i16x8.shuffle(a, b, [7, 6, 5, 4, 8, 9, 10, 11]), [halves, halves]))).toEqual([7, 6, 5, 4, 0, 1, 2, 3]);
   const sixteen = Uint8Array.from({ length: 16 }, (_, i) => i);
-  expect(smalls(run((f, a, b) => f.i8x16.swizzle(a, b), [sixteen, sixteen.map((i) => (i === 3 ? 99 : 15 - i))]))).toEqual(
+  expect(smalls(run((_, a, b) => i8x16.swizzle(a, b), [sixteen, sixteen.map((i) => (i === 3 ? 99 : 15 - i))]))).toEqual(
     [...sixteen].map((i) => (i === 3 ? 0 : 15 - i)),
   );
 });
@@ -244,41 +244,39 @@ test('conversions between shapes', () => {
   expect(ints(run((f, a) => f.i32x4.extendHighI16x8S(a), [halves]))).toEqual([5, -6, 7, -8]);
   expect(ints(run((f, a) => f.i32x4.extendLowI16x8U(a), [halves]))).toEqual([1, 65534, 3, 65532]);
   expect(ints(run((f, a) => f.i32x4.extendHighI16x8U(a), [halves]))).toEqual([5, 65530, 7, 65528]);
-  expect(shorts(run((f, a, b) => f.i16x8.narrowI32x4S(a, b), [i32(1, -2, 70000, -70000), ia]))).toEqual([
+  expect(shorts(run((_, a, b) => i16x8.narrowI32x4S(a, b), [i32(1, -2, 70000, -70000), ia]))).toEqual([
     1, -2, 32767, -32768, 5, -7, 32767, -1,
   ]);
-  expect(shorts(run((f, a, b) => f.i16x8.narrowI32x4U(a, b), [i32(1, -2, 70000, 3), ia]))).toEqual([1, 0, -1, 3, 5, 0, -1, 0]);
+  expect(shorts(run((_, a, b) => i16x8.narrowI32x4U(a, b), [i32(1, -2, 70000, 3), ia]))).toEqual([1, 0, -1, 3, 5, 0, -1, 0]);
   const small = Int8Array.from({ length: 16 }, (_, i) => (i % 2 ? -i : i));
-  expect(shorts(run((f, a) => f.i16x8.extendLowI8x16S(a), [small]))).toEqual([0, -1, 2, -3, 4, -5, 6, -7]);
-  expect(shorts(run((f, a) => f.i16x8.extendHighI8x16S(a), [small]))).toEqual([8, -9, 10, -11, 12, -13, 14, -15]);
-  expect(shorts(run((f, a) => f.i16x8.extendLowI8x16U(a), [small]))[1]).toBe(255);
-  expect(shorts(run((f, a) => f.i16x8.extendHighI8x16U(a), [small]))[1]).toBe(247);
-  expect(smalls(run((f, a, b) => f.i8x16.narrowI16x8U(a, b), [halves, Int16Array.of(300, 1, 1, 1, 1, 1, 1, 1)]))).toEqual([
+  expect(shorts(run((_, a) => i16x8.extendLowI8x16S(a), [small]))).toEqual([0, -1, 2, -3, 4, -5, 6, -7]);
+  expect(shorts(run((_, a) => i16x8.extendHighI8x16S(a), [small]))).toEqual([8, -9, 10, -11, 12, -13, 14, -15]);
+  expect(shorts(run((_, a) => i16x8.extendLowI8x16U(a), [small]))[1]).toBe(255);
+  expect(shorts(run((_, a) => i16x8.extendHighI8x16U(a), [small]))[1]).toBe(247);
+  expect(smalls(run((_, a, b) => i8x16.narrowI16x8U(a, b), [halves, Int16Array.of(300, 1, 1, 1, 1, 1, 1, 1)]))).toEqual([
     1, 0, 3, 0, 5, 0, 7, 0, 255, 1, 1, 1, 1, 1, 1, 1,
   ]);
-  expect(smalls(run((f, a, b) => f.i8x16.narrowI16x8S(a, b), [halves, Int16Array.of(300, -300, 1, 1, 1, 1, 1, 1)])).slice(7, 10)).toEqual([
+  expect(smalls(run((_, a, b) => i8x16.narrowI16x8S(a, b), [halves, Int16Array.of(300, -300, 1, 1, 1, 1, 1, 1)])).slice(7, 10)).toEqual([
     248, 127, 128,
   ]);
 });
 
 test('small integers', () => {
   const [a, b] = [Int16Array.of(1, -2, 3, -4, 5, -6, 7, -8), Int16Array.of(1, 2, 3, 4, 5, 6, 7, 300)];
-  expect(shorts(run((f, x, y) => f.i16x8.eq(x, y), [a, b]))).toEqual([-1, 0, -1, 0, -1, 0, -1, 0]);
-  expect(shorts(run((f, x, y) => f.i16x8.sub(x, y), [a, b]))).toEqual([0, -4, 0, -8, 0, -12, 0, -308]);
-  expect(shorts(run((f, x, y) => f.i16x8.mul(x, y), [a, b]))).toEqual([1, -4, 9, -16, 25, -36, 49, -2400]);
-  expect(shorts(run((f, x) => f.i16x8.shl(x, 4), [a]))[1]).toBe(-32);
-  expect(shorts(run((f, x) => f.i16x8.shrU(x, 12), [a]))[1]).toBe(15);
+  expect(shorts(run((_, x, y) => i16x8.eq(x, y), [a, b]))).toEqual([-1, 0, -1, 0, -1, 0, -1, 0]);
+  expect(shorts(run((_, x, y) => i16x8.sub(x, y), [a, b]))).toEqual([0, -4, 0, -8, 0, -12, 0, -308]);
+  expect(shorts(run((_, x, y) => i16x8.mul(x, y), [a, b]))).toEqual([1, -4, 9, -16, 25, -36, 49, -2400]);
+  expect(shorts(run((_, x) => i16x8.shl(x, 4), [a]))[1]).toBe(-32);
+  expect(shorts(run((_, x) => i16x8.shrU(x, 12), [a]))[1]).toBe(15);
   const [c, d] = [Uint8Array.from({ length: 16 }, (_, i) => i * 16), Uint8Array.from({ length: 16 }, () => 128)];
-  expect(smalls(run((f, x, y) => f.i8x16.minU(x, y), [c, d]))).toEqual([...c].map((x) => Math.min(x, 128)));
-  expect(smalls(run((f, x, y) => f.i8x16.maxU(x, y), [c, d]))).toEqual([...c].map((x) => Math.max(x, 128)));
-  expect(smalls(run((f, x, y) => f.i8x16.eq(x, y), [c, d]))).toEqual([...c].map((x) => (x === 128 ? 255 : 0)));
-  expect(smalls(run((f, x, y) => f.i8x16.ne(x, y), [c, d]))).toEqual([...c].map((x) => (x === 128 ? 0 : 255)));
-  expect(smalls(run((f, x, y) => f.i8x16.sub(x, y), [c, d]))).toEqual([...c].map((x) => (x - 128) & 255));
-  expect([
-    scalar((f, x) => f.i8x16.bitmask(x), c),
-    scalar((f, x) => f.i8x16.allTrue(x), c),
-    scalar((f, x) => f.i8x16.allTrue(x), d),
-  ]).toEqual([0xff00, 0, 1]);
+  expect(smalls(run((_, x, y) => i8x16.minU(x, y), [c, d]))).toEqual([...c].map((x) => Math.min(x, 128)));
+  expect(smalls(run((_, x, y) => i8x16.maxU(x, y), [c, d]))).toEqual([...c].map((x) => Math.max(x, 128)));
+  expect(smalls(run((_, x, y) => i8x16.eq(x, y), [c, d]))).toEqual([...c].map((x) => (x === 128 ? 255 : 0)));
+  expect(smalls(run((_, x, y) => i8x16.ne(x, y), [c, d]))).toEqual([...c].map((x) => (x === 128 ? 0 : 255)));
+  expect(smalls(run((_, x, y) => i8x16.sub(x, y), [c, d]))).toEqual([...c].map((x) => (x - 128) & 255));
+  expect([scalar((_, x) => i8x16.bitmask(x), c), scalar((_, x) => i8x16.allTrue(x), c), scalar((_, x) => i8x16.allTrue(x), d)]).toEqual([
+    0xff00, 0, 1,
+  ]);
 });
 
 test('64-bit lanes: products of counters', () => {

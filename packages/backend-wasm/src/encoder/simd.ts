@@ -4,6 +4,7 @@ import type { Emit } from './memory.ts';
 import {
   binary,
   constV128,
+  each,
   EncodeError,
   toF32,
   toF32x4,
@@ -13,19 +14,18 @@ import {
   toI32,
   toI32x4,
   toI64x2,
-  toI8x16,
   unary,
   Value,
 } from './values.ts';
 import type { Lift, Operand, V128, ValueType } from './values.ts';
 
-const simd = (opcode: number): number[] => [0xfd, ...unsigned(opcode)];
+export const simd = (opcode: number): number[] => [0xfd, ...unsigned(opcode)];
 const laneIndex = (lane: number, lanes: number, mnemonic: string): number => {
   if (!Number.isInteger(lane) || lane < 0 || lane >= lanes) throw new EncodeError(`${mnemonic}: lane ${lane} is outside 0..${lanes - 1}`);
   return lane;
 };
 
-function vector(shape: string, lifted: Lift<'v128'>) {
+export function vector(shape: string, lifted: Lift<'v128'>) {
   return {
     one: (name: string, opcode: number) => unary(`${shape}.${name}`, lifted, 'v128', simd(opcode)),
     two: (name: string, opcode: number) => binary(`${shape}.${name}`, lifted, 'v128', simd(opcode)),
@@ -102,40 +102,52 @@ const v128 = {
   load16Lane: loadLane(16, 85),
   load32Lane: loadLane(32, 86),
   load64Lane: loadLane(64, 87),
-  not: bits.one('not', 77),
-  and: bits.two('and', 78),
-  /** a and not b. */
-  andnot: bits.two('andnot', 79),
-  or: bits.two('or', 80),
-  xor: bits.two('xor', 81),
-  /** Bits of `a` where the mask is 1, of `b` where it is 0. */
-  bitselect: bits.three('bitselect', 82),
-  anyTrue: bits.test('any_true', 83),
+  ...each(bits.one, {
+    not: 77,
+  }),
+  ...each(bits.two, {
+    and: 78,
+    /** a and not b. */
+    andnot: 79,
+    or: 80,
+    xor: 81,
+  }),
+  ...each(bits.three, {
+    /** Bits of `a` where the mask is 1, of `b` where it is 0. */
+    bitselect: 82,
+  }),
+  ...each(bits.test, {
+    anyTrue: 83,
+  }),
 };
 
 const float = (shape: 'f32x4' | 'f64x2', lifted: Lift<'v128'>, base: number, compare: number) => {
   const { one, two } = vector(shape, lifted);
   return {
-    eq: two('eq', compare),
-    ne: two('ne', compare + 1),
-    lt: two('lt', compare + 2),
-    gt: two('gt', compare + 3),
-    le: two('le', compare + 4),
-    ge: two('ge', compare + 5),
-    abs: one('abs', base),
-    neg: one('neg', base + 1),
-    sqrt: one('sqrt', base + 3),
-    add: two('add', base + 4),
-    sub: two('sub', base + 5),
-    mul: two('mul', base + 6),
-    div: two('div', base + 7),
-    /** IEEE minimum with NaN and -0 handled: about nine times the price of `pmin` on x64. */
-    min: two('min', base + 8),
-    max: two('max', base + 9),
-    /** b < a ? b : a. A NaN in `b` is lost, one in `a` stays. */
-    pmin: two('pmin', base + 10),
-    /** a < b ? b : a. A NaN in `b` is lost, one in `a` stays: `pmax(x, 0)` is the ReLU that keeps NaN. */
-    pmax: two('pmax', base + 11),
+    ...each(two, {
+      eq: compare,
+      ne: compare + 1,
+      lt: compare + 2,
+      gt: compare + 3,
+      le: compare + 4,
+      ge: compare + 5,
+      add: base + 4,
+      sub: base + 5,
+      mul: base + 6,
+      div: base + 7,
+      /** IEEE minimum with NaN and -0 handled: about nine times the price of `pmin` on x64. */
+      min: base + 8,
+      max: base + 9,
+      /** b < a ? b : a. A NaN in `b` is lost, one in `a` stays. */
+      pmin: base + 10,
+      /** a < b ? b : a. A NaN in `b` is lost, one in `a` stays: `pmax(x, 0)` is the ReLU that keeps NaN. */
+      pmax: base + 11,
+    }),
+    ...each(one, {
+      abs: base,
+      neg: base + 1,
+      sqrt: base + 3,
+    }),
   };
 };
 
@@ -147,19 +159,25 @@ const f32x4 = {
   extractLane: v4.extract('extract_lane', 'f32', 4, 31),
   replaceLane: v4.replace(toF32, 4, 32),
   shuffle: v4.shuffle(4),
-  ceil: v4.one('ceil', 103),
-  floor: v4.one('floor', 104),
-  trunc: v4.one('trunc', 105),
-  /** Rounds halves to even. */
-  nearest: v4.one('nearest', 106),
+  ...each(v4.one, {
+    ceil: 103,
+    floor: 104,
+    trunc: 105,
+    /** Rounds halves to even. */
+    nearest: 106,
+  }),
   convertI32x4S: unary('f32x4.convert_i32x4_s', toI32x4, 'v128', simd(250)),
   convertI32x4U: unary('f32x4.convert_i32x4_u', toI32x4, 'v128', simd(251)),
   demoteF64x2Zero: unary('f32x4.demote_f64x2_zero', toF64x2, 'v128', simd(94)),
-  /** Relaxed instructions: what they do with NaN, -0 or the intermediate rounding is the engine's choice. */
-  relaxedMadd: v4.three('relaxed_madd', 261),
-  relaxedNmadd: v4.three('relaxed_nmadd', 262),
-  relaxedMin: v4.two('relaxed_min', 269),
-  relaxedMax: v4.two('relaxed_max', 270),
+  ...each(v4.three, {
+    /** Relaxed instructions: what they do with NaN, -0 or the intermediate rounding is the engine's choice. */
+    relaxedMadd: 261,
+    relaxedNmadd: 262,
+  }),
+  ...each(v4.two, {
+    relaxedMin: 269,
+    relaxedMax: 270,
+  }),
 };
 
 const v2 = vector('f64x2', toF64x2);
@@ -170,15 +188,19 @@ const f64x2 = {
   extractLane: v2.extract('extract_lane', 'f64', 2, 33),
   replaceLane: v2.replace(toF64, 2, 34),
   shuffle: v2.shuffle(2),
-  ceil: v2.one('ceil', 116),
-  floor: v2.one('floor', 117),
-  trunc: v2.one('trunc', 122),
-  nearest: v2.one('nearest', 148),
+  ...each(v2.one, {
+    ceil: 116,
+    floor: 117,
+    trunc: 122,
+    nearest: 148,
+  }),
   convertLowI32x4S: unary('f64x2.convert_low_i32x4_s', toI32x4, 'v128', simd(254)),
   convertLowI32x4U: unary('f64x2.convert_low_i32x4_u', toI32x4, 'v128', simd(255)),
   promoteLowF32x4: unary('f64x2.promote_low_f32x4', toF32x4, 'v128', simd(95)),
-  relaxedMadd: v2.three('relaxed_madd', 263),
-  relaxedNmadd: v2.three('relaxed_nmadd', 264),
+  ...each(v2.three, {
+    relaxedMadd: 263,
+    relaxedNmadd: 264,
+  }),
 };
 
 const n4 = vector('i32x4', toI32x4);
@@ -188,34 +210,42 @@ const i32x4 = {
   extractLane: n4.extract('extract_lane', 'i32', 4, 27),
   replaceLane: n4.replace(toI32, 4, 28),
   shuffle: n4.shuffle(4),
-  eq: n4.two('eq', 55),
-  ne: n4.two('ne', 56),
-  ltS: n4.two('lt_s', 57),
-  ltU: n4.two('lt_u', 58),
-  gtS: n4.two('gt_s', 59),
-  gtU: n4.two('gt_u', 60),
-  leS: n4.two('le_s', 61),
-  leU: n4.two('le_u', 62),
-  geS: n4.two('ge_s', 63),
-  geU: n4.two('ge_u', 64),
-  abs: n4.one('abs', 160),
-  neg: n4.one('neg', 161),
-  allTrue: n4.test('all_true', 163),
-  bitmask: n4.test('bitmask', 164),
+  ...each(n4.two, {
+    eq: 55,
+    ne: 56,
+    ltS: 57,
+    ltU: 58,
+    gtS: 59,
+    gtU: 60,
+    leS: 61,
+    leU: 62,
+    geS: 63,
+    geU: 64,
+    add: 174,
+    sub: 177,
+    mul: 181,
+    minS: 182,
+    minU: 183,
+    maxS: 184,
+    maxU: 185,
+  }),
+  ...each(n4.one, {
+    abs: 160,
+    neg: 161,
+  }),
+  ...each(n4.test, {
+    allTrue: 163,
+    bitmask: 164,
+  }),
   extendLowI16x8S: unary('i32x4.extend_low_i16x8_s', toI16x8, 'v128', simd(167)),
   extendHighI16x8S: unary('i32x4.extend_high_i16x8_s', toI16x8, 'v128', simd(168)),
   extendLowI16x8U: unary('i32x4.extend_low_i16x8_u', toI16x8, 'v128', simd(169)),
   extendHighI16x8U: unary('i32x4.extend_high_i16x8_u', toI16x8, 'v128', simd(170)),
-  shl: n4.shift('shl', 171),
-  shrS: n4.shift('shr_s', 172),
-  shrU: n4.shift('shr_u', 173),
-  add: n4.two('add', 174),
-  sub: n4.two('sub', 177),
-  mul: n4.two('mul', 181),
-  minS: n4.two('min_s', 182),
-  minU: n4.two('min_u', 183),
-  maxS: n4.two('max_s', 184),
-  maxU: n4.two('max_u', 185),
+  ...each(n4.shift, {
+    shl: 171,
+    shrS: 172,
+    shrU: 173,
+  }),
   truncSatF32x4S: unary('i32x4.trunc_sat_f32x4_s', toF32x4, 'v128', simd(248)),
   truncSatF32x4U: unary('i32x4.trunc_sat_f32x4_u', toF32x4, 'v128', simd(249)),
   truncSatF64x2SZero: unary('i32x4.trunc_sat_f64x2_s_zero', toF64x2, 'v128', simd(252)),
@@ -223,56 +253,19 @@ const i32x4 = {
 
 const d2 = vector('i64x2', toI64x2);
 const i64x2 = {
-  add: d2.two('add', 206),
-  sub: d2.two('sub', 209),
-  shl: d2.shift('shl', 203),
-  shrU: d2.shift('shr_u', 205),
+  ...each(d2.two, {
+    add: 206,
+    sub: 209,
+  }),
+  ...each(d2.shift, {
+    shl: 203,
+    shrU: 205,
+  }),
   extendLowI32x4U: unary('i64x2.extend_low_i32x4_u', toI32x4, 'v128', simd(201)),
   extendHighI32x4U: unary('i64x2.extend_high_i32x4_u', toI32x4, 'v128', simd(202)),
   /** 64-bit products of unsigned lanes 0 and 1 (low) or 2 and 3 (high): what a counter-based generator needs. */
   extmulLowI32x4U: binary('i64x2.extmul_low_i32x4_u', toI32x4, 'v128', simd(222)),
   extmulHighI32x4U: binary('i64x2.extmul_high_i32x4_u', toI32x4, 'v128', simd(223)),
-};
-
-const h8 = vector('i16x8', toI16x8);
-const i16x8 = {
-  splat: unary('i16x8.splat', toI32, 'v128', simd(16)),
-  extractLaneS: h8.extract('extract_lane_s', 'i32', 8, 24),
-  extractLaneU: h8.extract('extract_lane_u', 'i32', 8, 25),
-  replaceLane: h8.replace(toI32, 8, 26),
-  shuffle: h8.shuffle(8),
-  eq: h8.two('eq', 45),
-  add: h8.two('add', 142),
-  sub: h8.two('sub', 145),
-  mul: h8.two('mul', 149),
-  shl: h8.shift('shl', 139),
-  shrU: h8.shift('shr_u', 141),
-  extendLowI8x16S: unary('i16x8.extend_low_i8x16_s', toI8x16, 'v128', simd(135)),
-  extendHighI8x16S: unary('i16x8.extend_high_i8x16_s', toI8x16, 'v128', simd(136)),
-  extendLowI8x16U: unary('i16x8.extend_low_i8x16_u', toI8x16, 'v128', simd(137)),
-  extendHighI8x16U: unary('i16x8.extend_high_i8x16_u', toI8x16, 'v128', simd(138)),
-  narrowI32x4S: binary('i16x8.narrow_i32x4_s', toI32x4, 'v128', simd(133)),
-  narrowI32x4U: binary('i16x8.narrow_i32x4_u', toI32x4, 'v128', simd(134)),
-};
-
-const b16 = vector('i8x16', toI8x16);
-const i8x16 = {
-  splat: unary('i8x16.splat', toI32, 'v128', simd(15)),
-  extractLaneS: b16.extract('extract_lane_s', 'i32', 16, 21),
-  extractLaneU: b16.extract('extract_lane_u', 'i32', 16, 22),
-  replaceLane: b16.replace(toI32, 16, 23),
-  shuffle: b16.shuffle(16),
-  swizzle: b16.two('swizzle', 14),
-  eq: b16.two('eq', 35),
-  ne: b16.two('ne', 36),
-  add: b16.two('add', 110),
-  sub: b16.two('sub', 113),
-  minU: b16.two('min_u', 119),
-  maxU: b16.two('max_u', 121),
-  allTrue: b16.test('all_true', 99),
-  bitmask: b16.test('bitmask', 100),
-  narrowI16x8S: binary('i8x16.narrow_i16x8_s', toI16x8, 'v128', simd(101)),
-  narrowI16x8U: binary('i8x16.narrow_i16x8_u', toI16x8, 'v128', simd(102)),
 };
 
 const laneselect = n4.three('relaxed_laneselect', 267);
@@ -310,7 +303,5 @@ export function simdInstructions(emit: Emit, { fma, relaxed }: SimdOptions) {
     i32x4: { ...i32x4, select: (mask: V128, a: Operand<'v128'>, b: Operand<'v128'>): V128 => select(mask, a, b, toI32x4) },
     f64x2: { ...f64x2, madd: maddDouble },
     i64x2,
-    i16x8,
-    i8x16,
   };
 }

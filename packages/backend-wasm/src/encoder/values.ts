@@ -142,3 +142,18 @@ export function unary<A extends ValueType, R extends ValueType>(mnemonic: string
 export function binary<A extends ValueType, R extends ValueType>(mnemonic: string, lifted: Lift<A>, type: R, code: readonly number[]) {
   return (a: Operand<A>, b: Operand<A>): Value<R> => new Value({ type, mnemonic, code, operands: [lifted(a), lifted(b)] });
 }
+
+/** Instructions of one form by name, from their opcodes. Names are WebAssembly's in camelCase. */
+export const each = <T extends Readonly<Record<string, number>>, I>(
+  make: (mnemonic: string, opcode: number) => I,
+  opcodes: T,
+): { readonly [Name in keyof T]: I } =>
+  Object.fromEntries(
+    Object.entries(opcodes).map(([name, opcode]) => [
+      name,
+      make(
+        name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+        opcode,
+      ),
+    ]),
+  ) as { readonly [Name in keyof T]: I };

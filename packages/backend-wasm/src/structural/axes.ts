@@ -1,6 +1,5 @@
 import { type Shape } from '@shoal/core';
 import type { FunctionBuilder, I32, Local } from '../encoder/index.ts';
-import type { Stage } from '../kernel.ts';
 import { ELEMENT_BYTES, layoutOf } from '../layout.ts';
 
 /** One axis of a loop nest over several tensors: its size, and how many bytes each tensor moves per position. */
@@ -64,11 +63,3 @@ export function decode(f: FunctionBuilder, running: Local<'i32'>, axes: readonly
 }
 
 export const bytes = (elements: number): number => elements * ELEMENT_BYTES;
-
-/** The tile's share of `count` things, `perTile` of them, one after the other. */
-export function forTile({ f, tile }: Pick<Stage, 'f' | 'tile'>, perTile: number, count: number, body: (i: Local<'i32'>) => void): void {
-  const i = f.local.i32();
-  const first = f.let(f.i32.mul(tile, perTile));
-  const last = f.let(f.i32.add(first, perTile));
-  f.for(i, first, f.let(f.select(last, f.i32.const(count), f.i32.ltU(last, count))), 1, () => body(i));
-}

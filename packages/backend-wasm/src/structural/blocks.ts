@@ -1,6 +1,6 @@
-import type { FunctionBuilder, Local, Operand, V128 } from '../encoder/index.ts';
+import type { FunctionBuilder, Local, Operand } from '../encoder/index.ts';
 import type { Lanes } from '../kernel.ts';
-import { ELEMENTWISE_GRAIN, storeLanes, tilesFor, VECTOR_BYTES } from '../lanes.ts';
+import { atMost, ELEMENTWISE_GRAIN, forPiece, storeLanes, tilesFor, transposeSquare, VECTOR_BYTES } from '../lanes.ts';
 import { ELEMENT_BYTES } from '../layout.ts';
 import { countOf, decode, type Axis } from './axes.ts';
 
@@ -52,8 +52,7 @@ export function emitBlock(
   };
   const [from, to] = [at(0, source), at(1, target)];
   const first = f.let(i32.mul(chunk, CHUNK));
-  const last = f.let(i32.add(first, CHUNK));
-  const end = f.let(f.select(last, i32.const(columns.size - (columns.size % 4)), i32.ltU(last, columns.size)));
+  const end = f.let(atMost(f, i32.add(first, CHUNK), columns.size - (columns.size % 4)));
   const part = (count: number): void => {
     const column = f.local.i32();
     f.for(column, first, end, 4, () => {
@@ -64,15 +63,7 @@ export function emitBlock(
     const tail = columns.size % 4;
     if (tail > 0) f.if(i32.eq(chunk, chunks - 1), () => emitSquares(f, lines, columns, from, to, count, tail as Lanes));
   };
-  const remaining = lines.size % LINE;
-  if (remaining === 0) part(LINE);
-  else if (lineBlocks === 1) part(remaining);
-  else
-    f.if(
-      i32.eq(block, lineBlocks - 1),
-      () => part(remaining),
-      () => part(LINE),
-    );
+  forPiece(f, { total: lines.size, size: LINE, isLast: () => i32.eq(block, lineBlocks - 1) }, part);
 }
 
 /** `count` lines by up to four columns. */
@@ -90,24 +81,10 @@ function emitSquares(
     const loaded = Array.from({ length: 4 }, (_, i) => i).map((i) =>
       i < lanes ? f.let(f.v128.load(f.i32.add(from, i * columns.strides[0]!), line * ELEMENT_BYTES, 4)) : null,
     );
-    const rows = transposed(
+    const rows = transposeSquare(
       f,
       loaded.map((value) => value ?? loaded[0]!),
     );
-    rows.slice(0, count - line).forEach((row, i) => storeLanes(f, f.i32.add(to, (line + i) * lines.strides[1]!), row(), lanes));
+    rows.slice(0, count - line).forEach((row, i) => storeLanes(f, f.i32.add(to, (line + i) * lines.strides[1]!), row, lanes));
   }
-}
-
-/** The four rows of a square that is given by columns. */
-function transposed(f: FunctionBuilder, [a, b, c, d]: readonly Local<'v128'>[]): readonly (() => V128)[] {
-  const { shuffle } = f.i32x4;
-  const join = (low: Local<'v128'>, high: Local<'v128'>, pick: readonly number[]): V128 => shuffle(low, high, pick);
-  const half = (pick: readonly number[]): readonly [Local<'v128'>, Local<'v128'>] => [f.let(join(a!, b!, pick)), f.let(join(c!, d!, pick))];
-  const [low, high] = [half([0, 4, 1, 5]), half([2, 6, 3, 7])];
-  return [low, high].flatMap((pair) =>
-    [
-      [0, 1, 4, 5],
-      [2, 3, 6, 7],
-    ].map((pick) => () => join(...pair, pick)),
-  );
 }

@@ -1,9 +1,9 @@
 import type { Shape } from '@shoal/core';
 import type { FunctionBuilder, Local, Operand, V128 } from '../encoder/index.ts';
 import type { Stage, WasmSite } from '../kernel.ts';
-import { ELEMENTWISE_GRAIN, forLanes, storeLanes, tilesFor } from '../lanes.ts';
+import { ELEMENTWISE_GRAIN, forLanes, storeLanes, tilesFor, forUnits } from '../lanes.ts';
 import { ELEMENT_BYTES } from '../layout.ts';
-import { axesOf, bytes, collapse, countOf, decode, forTile, type Axis } from './axes.ts';
+import { axesOf, bytes, collapse, countOf, decode, type Axis } from './axes.ts';
 import { blocksOf, emitBlock, type Blocks } from './blocks.ts';
 
 /** Fills the first `size` elements of output 0. `value` is a constant: it costs nothing to repeat. */
@@ -60,7 +60,7 @@ export function emitCopies({ stage, fused }: Pick<WasmSite, 'stage' | 'fused'>, 
       parts.forEach(({ emit, units, tiles: count, perTile, first }, i) => {
         const part = (): void => {
           const relative = f.let(f.i32.sub(tile, first));
-          forTile({ f, tile: relative }, perTile, units, (unit) => emit(own, unit));
+          forUnits({ f, tile: relative }, units, perTile, (unit) => emit(own, unit));
         };
         if (i === parts.length - 1) return part();
         f.if(f.i32.ltU(tile, first + count), () => {

@@ -2,9 +2,9 @@ import { padOp, sizeOf, type PadAttributes, type TensorType } from '@shoal/core'
 import type { Local, Operand, V128 } from '../encoder/index.ts';
 import { toF32x4, toI32x4 } from '../encoder/values.ts';
 import { wasmKernel, type Stage, type WasmSite } from '../kernel.ts';
-import { ELEMENTWISE_GRAIN, forLanes, storeLanes, tilesFor } from '../lanes.ts';
+import { ELEMENTWISE_GRAIN, forLanes, storeLanes, tilesFor, forUnits } from '../lanes.ts';
 import { layoutOf } from '../layout.ts';
-import { axesOf, bytes, countOf, decode, forTile, type Axis } from './axes.ts';
+import { axesOf, bytes, countOf, decode, type Axis } from './axes.ts';
 import { emitCopies, emitFill } from './copy.ts';
 
 /** An axis and its padding: `size` cells of the input, `before` and `after` around them, all in elements of the axes inside. */
@@ -57,7 +57,7 @@ export const padWasm = wasmKernel(
     const start = outer.reduce((sum, { before }, axis) => sum + before * strides[0]![axis]!, 0);
     site.stage({ tiles }, (stage) => {
       const { f } = stage;
-      forTile(stage, perTile, countOf(rows), (row) => {
+      forUnits(stage, countOf(rows), perTile, (row) => {
         const { offsets, positions } = decode(f, row, rows, 2);
         const to = f.let(f.i32.add(stage.output(0), offsets[1]!));
         const fill = (from: number, count: number): void =>

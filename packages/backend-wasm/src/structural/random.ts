@@ -1,8 +1,7 @@
 import { randomOp, sizeOf } from '@shoal/core';
 import type { FunctionBuilder, Local, V128 } from '../encoder/index.ts';
 import { wasmKernel, type Lanes } from '../kernel.ts';
-import { storeLanes, VECTOR_BYTES } from '../lanes.ts';
-import { forTile } from './axes.ts';
+import { storeLanes, VECTOR_BYTES, forUnits } from '../lanes.ts';
 
 /** Elements that four blocks of the generator give. */
 const GROUP = 16;
@@ -15,7 +14,7 @@ export const randomWasm = wasmKernel(randomOp, ({ attributes: { seed, stream, sh
   addStage({ tiles: Math.ceil(groups / GROUPS_PER_TILE) }, (stage) => {
     const { f, input, output } = stage;
     const step = f.let(f.v128.load32Splat(input(0)));
-    forTile(stage, GROUPS_PER_TILE, groups, (group) => {
+    forUnits(stage, groups, GROUPS_PER_TILE, (group) => {
       const words = philox(f, group, step, [seed, stream]);
       const address = f.let(f.i32.add(output(0), f.i32.mul(group, GROUP * 4)));
       const write = (count: number): void => {

@@ -1,10 +1,10 @@
 import { reduceOp } from '@shoal/core';
 import type { FunctionBuilder, Local, Operand } from '../encoder/index.ts';
 import { wasmKernel, type Lanes, type Stage } from '../kernel.ts';
-import { storeLanes, VECTOR_BYTES } from '../lanes.ts';
+import { storeLanes, VECTOR_BYTES, forUnits } from '../lanes.ts';
 import { layoutOf } from '../layout.ts';
 import { accumulator, type Accumulator } from './accumulate.ts';
-import { axesOf, collapse, countOf, decode, forTile, type Axis } from './axes.ts';
+import { axesOf, collapse, countOf, decode, type Axis } from './axes.ts';
 
 /** Elements that a tile reads, about. */
 const GRAIN = 16384;
@@ -57,7 +57,7 @@ export const reduceWasm = wasmKernel(
     if (plan.splits === 1) {
       const perTile = Math.max(1, Math.floor(GRAIN / Math.max(1, countOf(axes) / Math.max(1, plan.rowCount))));
       site.stage({ tiles: Math.ceil(plan.rowCount / perTile) }, (stage) => {
-        forTile(stage, perTile, plan.rowCount, (row) => emitRow(stage, plan, make, row, null, null));
+        forUnits(stage, plan.rowCount, perTile, (row) => emitRow(stage, plan, make, row, null, null));
       });
       return;
     }
@@ -75,7 +75,7 @@ export const reduceWasm = wasmKernel(
     site.stage({ tiles: Math.ceil(cells / perTile) }, (stage) => {
       const { f } = stage;
       const total = make(f);
-      forTile(stage, perTile, cells, (cell) => {
+      forUnits(stage, cells, perTile, (cell) => {
         const from = f.let(f.i32.add(stage.scratch(scratch), f.i32.mul(cell, cellBytes)));
         const end = f.let(f.i32.add(from, plan.splits * cells * cellBytes));
         const at = f.local.i32();

@@ -1,9 +1,8 @@
-import { forLanes, storeLanes, wasmKernel, type Stage, type WasmSite } from '@shoal/backend-wasm';
-import type { Local, V128 } from '@shoal/backend-wasm/encoder';
+import { cutRows, forVectors, loadPack, wasmKernel, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import type { Local } from '@shoal/backend-wasm/encoder';
 import { nhwc, type Op } from '@shoal/core';
-import type { Conv2dGradientWeightAttributes } from '../conv2d.ts';
 import type { Conv2dGeometry } from '../geometry.ts';
-import { tapConvolution, type TapAttributes } from './taps.ts';
+import { range, tapConvolution, type TapAttributes } from './taps.ts';
 
 /** Each channel by itself: nothing is summed over channels, so vectors run along them and weights need no packing. */
 export const isDepthwise = ({ channelsPerGroup, outputChannelsPerGroup }: Conv2dGeometry): boolean =>
@@ -14,116 +13,87 @@ export const depthwiseTaps: Op<TapAttributes> = { ...tapConvolution, name: 'conv
 
 export const depthwiseTapsWasm = wasmKernel(depthwiseTaps, emitDepthwise, { fusion: { epilogue: true } });
 
-/** One tile is one row of the output, all channels. */
+/** Cells of a row that are computed together. */
+const cellsAtOnce = 4;
+
+/** One tap of a phase: rows and weights in bytes, columns in cells. */
+interface Tap {
+  readonly row: number;
+  readonly column: number;
+  readonly weight: number;
+}
+
+/** One tile is one row of the output: all channels of a few cells, then the next cells, which read most of it again. */
 function emitDepthwise(site: WasmSite<TapAttributes>): void {
-  const { attributes, inputs, outputs } = site;
+  const { attributes, inputs, outputs, engine } = site;
   const { sourceStep, targetStep, weightShape } = attributes;
   const [batch, height, width, channels] = nhwc(depthwiseTaps.name, inputs[0]!.shape);
   const [, outputHeight, outputWidth] = nhwc(depthwiseTaps.name, outputs[0]!.shape);
   const cell = channels * 4;
+  const steps = { source: sourceStep.width, sourceBytes: cell, target: targetStep.width * cell };
   for (const { grid, target, source, rows, columns, weightRows, weightColumns } of attributes.phases) {
-    site.stage({ tiles: batch * grid.height }, ({ f, tile, input, store }) => {
-      const { i32, f32x4, v128 } = f;
+    const taps = weightRows.flatMap((weightRow, r) =>
+      weightColumns.map((weightColumn, s) => ({
+        row: r * rows.step * width * cell,
+        column: s * columns.step,
+        weight: (weightRow * weightShape[1]! + weightColumn) * cell,
+      })),
+    );
+    site.stage({ tiles: batch * grid.height }, (stage) => {
+      const { f, tile } = stage;
+      const { i32 } = f;
       const image = f.let(i32.divU(tile, grid.height));
       const row = f.let(i32.remU(tile, grid.height));
-      const from = f.let(
-        i32.add(
-          i32.mul(image, height * width * cell),
-          i32.add(i32.mul(row, sourceStep.height * width * cell), (source.row * width + source.column) * cell),
-        ),
-      );
-      const to = f.let(
-        i32.add(
-          i32.mul(image, outputHeight * outputWidth * cell),
-          i32.add(i32.mul(row, targetStep.height * outputWidth * cell), (target.row * outputWidth + target.column) * cell),
-        ),
-      );
-      const taps = weightRows.flatMap((weightRow, r) =>
-        weightColumns.map((weightColumn, s) => ({
-          source: (r * rows.step * width + s * columns.step) * cell,
-          weight: (weightRow * weightShape[1]! + weightColumn) * cell,
-        })),
-      );
-      forLanes(f, channels, (channel, lanes) => {
-        const at = f.let(i32.add(i32.add(input(0), from), channel));
-        const weight = f.let(i32.add(input(1), channel));
-        const place = f.let(i32.add(to, channel));
-        const bias = inputs.length > 2 ? f.let(v128.load(i32.add(input(2), channel), 0, 4)) : null;
+      const first = i32.add(i32.mul(image, height * width), i32.add(i32.mul(row, sourceStep.height * width), source.row * width));
+      const from = f.let(i32.add(stage.input(0), i32.mul(i32.add(first, source.column), cell)));
+      const line = i32.add(i32.mul(image, outputHeight), i32.add(i32.mul(row, targetStep.height), target.row));
+      const to = f.let(i32.mul(i32.add(i32.mul(line, outputWidth), target.column), cell));
+      for (const { rows: cells, count } of cutRows(grid.width, cellsAtOnce)) {
         const column = f.local.i32();
-        f.for(column, 0, grid.width, 1, () => {
-          const sum = f.local.v128(bias ?? 0);
-          for (const tap of taps) f.set(sum, f32x4.madd(v128.load(at, tap.source, 4), v128.load(weight, tap.weight, 4), sum));
-          store(sum, { at: place, channel }, lanes);
-          f.set(at, i32.add(at, sourceStep.width * cell));
-          f.set(place, i32.add(place, targetStep.width * cell));
+        f.for(column, 0, count, 1, () => {
+          forVectors(f, channels, engine.wide ? 2 : 1, (channel, lanes) => {
+            f.temporaries(() => emitCells(stage, { cells, taps, steps, from, to, channel, lanes, hasBias: inputs.length > 2 }));
+          });
+          f.set(from, i32.add(from, cells * sourceStep.width * cell));
+          f.set(to, i32.add(to, cells * targetStep.width * cell));
         });
-      });
+      }
     });
   }
 }
 
-/** Cells that one float32 sum adds up before it joins the total. */
-const chain = 1024;
-
-/** One tile is one tap and one vector of channels; the input is padded already. */
-export function emitDepthwiseGradientWeight(
-  site: WasmSite<Conv2dGradientWeightAttributes>,
-  { batch, output, channels }: Conv2dGeometry,
-): void {
-  const { attributes, inputs } = site;
-  const { window, stride, dilation } = attributes;
-  const [, height, width] = nhwc(depthwiseTaps.name, inputs[0]!.shape);
-  const cell = channels * 4;
-  const vectors = Math.ceil(channels / 4);
-  const rowsPerChain = Math.max(1, Math.floor(chain / output.width));
-  site.stage({ tiles: window.height * window.width * vectors }, ({ f, tile, input, output: target }: Stage) => {
-    const { i32, f32x4, v128 } = f;
-    const tap = f.let(i32.divU(tile, vectors));
-    const channel = f.let(i32.shl(i32.remU(tile, vectors), 4));
-    const row = i32.mul(i32.divU(tap, window.width), dilation.height * width * cell);
-    const column = i32.mul(i32.remU(tap, window.width), dilation.width * cell);
-    const x = f.let(i32.add(i32.add(input(0), channel), i32.add(row, column)));
-    const dy = f.let(i32.add(input(1), channel));
-    const [total, image, block, i, j] = [f.local.v128(0), f.local.i32(), f.local.i32(), f.local.i32(), f.local.i32()];
-    f.for(image, 0, batch, 1, () => {
-      const line = f.let(i32.add(x, i32.mul(image, height * width * cell)));
-      f.for(block, 0, output.height, rowsPerChain, () => {
-        const last = f.let(i32.add(block, rowsPerChain));
-        const end = f.let(f.select(last, i32.const(output.height), i32.ltU(last, output.height)));
-        const sum = f.local.v128(0);
-        f.for(i, block, end, 1, () => {
-          const at = f.let(line);
-          f.for(j, 0, output.width, 1, () => {
-            f.set(sum, f32x4.madd(v128.load(at, 0, 4), v128.load(dy, 0, 4), sum));
-            f.set(at, i32.add(at, stride.width * cell));
-            f.set(dy, i32.add(dy, cell));
-          });
-          f.set(line, i32.add(line, stride.height * width * cell));
-        });
-        f.set(total, f32x4.add(total, sum));
-      });
-    });
-    storeChannels(f, i32.add(target(0), i32.add(i32.mul(tap, cell), channel)), total, tile, channels, vectors);
-  });
+interface Cells {
+  readonly cells: number;
+  readonly taps: readonly Tap[];
+  /** From one cell to the next: in source cells, and what one of them and one of the output's are in bytes. */
+  readonly steps: { readonly source: number; readonly sourceBytes: number; readonly target: number };
+  readonly from: Local<'i32'>;
+  readonly to: Local<'i32'>;
+  readonly channel: Local<'i32'> | number;
+  readonly lanes: number;
+  readonly hasBias: boolean;
 }
 
-/** Writes a vector of channels; the last vector may be cut short. */
-function storeChannels(
-  f: Stage['f'],
-  address: Parameters<typeof storeLanes>[1],
-  value: V128,
-  tile: Local<'i32'>,
-  channels: number,
-  vectors: number,
-): void {
-  const rest = channels % 4;
-  const at = typeof address === 'number' || address.leaf ? address : f.let(address);
-  if (rest === 0) storeLanes(f, at, value, 4);
-  else if (vectors === 1) storeLanes(f, at, value, rest as 1 | 2 | 3);
-  else
-    f.if(
-      f.i32.eq(f.i32.remU(tile, vectors), vectors - 1),
-      () => storeLanes(f, at, value, rest as 1 | 2 | 3),
-      () => storeLanes(f, at, value, 4),
-    );
+/** A few channels of neighbouring cells, which share what they read. Each cell adds its taps in the order of the window. */
+function emitCells(stage: Stage, { cells, taps, steps, from, to, channel, lanes, hasBias }: Cells): void {
+  const { f } = stage;
+  const { i32, f32x4 } = f;
+  const vectors = Math.ceil(lanes / 4);
+  const at = f.let(i32.add(from, channel));
+  const weight = f.let(i32.add(stage.input(1), channel));
+  const bias = hasBias ? loadPack(f, f.let(i32.add(stage.input(2), channel)), 0, vectors) : null;
+  const sums = range(cells).map(() => range(vectors).map((v) => f.local.v128(bias?.[v] ?? 0)));
+  for (const row of new Set(taps.map((tap) => tap.row))) {
+    const ofRow = taps.filter((tap) => tap.row === row).map((tap) => ({ ...tap, w: loadPack(f, weight, tap.weight, vectors) }));
+    const positions = new Set(sums.flatMap((_, i) => ofRow.map(({ column }) => i * steps.source + column)));
+    for (const position of [...positions].toSorted((a, b) => a - b)) {
+      const x = loadPack(f, at, row + position * steps.sourceBytes, vectors);
+      sums.forEach((sum, i) => {
+        const tap = ofRow.find(({ column }) => i * steps.source + column === position);
+        if (tap) sum.forEach((each, v) => f.set(each, f32x4.madd(x[v]!, tap.w[v]!, each)));
+      });
+    }
+  }
+  const place = f.let(i32.add(to, channel));
+  sums.forEach((sum, i) => stage.storeAll(sum, { at: place, offset: i * steps.target, channel }, lanes));
 }

@@ -1,18 +1,35 @@
-import { storeLanes, wasmKernel, type Lanes, type WasmSite } from '@shoal/backend-wasm';
-import type { FunctionBuilder, Local } from '@shoal/backend-wasm/encoder';
+import {
+  atMost,
+  cutRows,
+  forPiece,
+  loadPack,
+  panelColumns,
+  startSums,
+  storeLanes,
+  sumProducts,
+  wasmKernel,
+  type Lanes,
+  type Pieces,
+  type WasmSite,
+} from '@shoal/backend-wasm';
+import type { FunctionBuilder, I32, Local } from '@shoal/backend-wasm/encoder';
 import { apply1, nhwc, pad, type Value } from '@shoal/core';
 import { conv2dGradientWeight, type Conv2dGradientWeightAttributes } from '../conv2d.ts';
 import { conv2dGeometry, type Conv2dGeometry } from '../geometry.ts';
-import { emitDepthwiseGradientWeight, isDepthwise } from './depthwise.ts';
+import { emitDepthwiseGradientWeight } from './depthwise-gradient-weight.ts';
+import { isDepthwise } from './depthwise.ts';
 import { forwardPlan } from './taps.ts';
-import { cutLength, runsOf } from './tiling.ts';
 
 const name = conv2dGradientWeight.name;
-const panel = 8;
-/** Cells whose lines of dy stay in the first-level cache while all input channels go by. Also the length of a float32 chain. */
-const cellsPerBlock = 160;
-/** Tiles that the stage aims at where the shape allows. */
-const tilesWanted = 16;
+/** Cells whose lines of dy stay in the first-level cache while all input channels go by. */
+const cellsPerBlock = 200;
+/** Weights by a panel from which on a block of dy is copied together: it is read once for every few of them. */
+const fewestForCopy = 32;
+/** Tiles that the stage aims at: each reads all cells of some input channels, so that more of them read more. */
+const tilesWanted = 8;
+/** Input channels that lie on one line of the cache, and those that are too few to go by tap for tap. */
+const line = 16;
+const fewChannels = 24;
 
 /** Pads the input, so that the kernel reads every tap of every window. */
 function lower([x, dy]: readonly Value[], attributes: Conv2dGradientWeightAttributes): readonly Value[] | null {
@@ -25,8 +42,9 @@ function lower([x, dy]: readonly Value[], attributes: Conv2dGradientWeightAttrib
 
 /**
  * dW[r, s, c, k] is the sum over all cells p of x[p + (r, s), c] * dy[p, k]. A micro-tile is up to six input channels by one
- * panel of output channels; both operands are read where they lie. The work is divided by weights and never by cells, so no
- * partial sums are shared between threads; a sum goes on in the weight itself from one block of cells to the next.
+ * panel of output channels. The work is divided by weights and never by cells, so no partial sums are shared between threads; a
+ * sum goes on in the weight itself from one block of cells to the next. Cells of dy lie as far apart as there are channels, often
+ * a power of two, and would fall onto the same few lines of the cache: where they are read often they are copied together first.
  */
 export const gradientWeightWasm = wasmKernel(
   conv2dGradientWeight,
@@ -39,77 +57,114 @@ export const gradientWeightWasm = wasmKernel(
   { lower },
 );
 
-function emitGradientWeight(
-  { attributes, inputs, engine, stage: addStage }: WasmSite<Conv2dGradientWeightAttributes>,
-  geometry: Conv2dGeometry,
-): void {
-  const { batch, output, groups, channelsPerGroup, outputChannels, outputChannelsPerGroup } = geometry;
+function emitGradientWeight(site: WasmSite<Conv2dGradientWeightAttributes>, geometry: Conv2dGeometry): void {
+  const { attributes, inputs, engine } = site;
+  const { groups, channelsPerGroup, outputChannels, outputChannelsPerGroup } = geometry;
   const { window, stride, dilation } = attributes;
   const [, height, width, channels] = nhwc(name, inputs[0]!.shape);
-  // Where the columns of a window touch, (s, c) is one axis of the weight and of the input alike.
-  const touching = groups === 1 && dilation.width === 1;
+  const { batch, output, lineWidth } = cellsOf(geometry, attributes, width);
+  // Where the columns of a window touch, (s, c) is one axis of the weight and of the input alike: longer, if there are few channels.
+  const touching = groups === 1 && dilation.width === 1 && channelsPerGroup < fewChannels;
   const columns = touching ? 1 : window.width;
   const run = touching ? window.width * channelsPerGroup : channelsPerGroup;
+  const panel = panelColumns(engine.wide, outputChannelsPerGroup);
   const panels = Math.ceil(outputChannelsPerGroup / panel);
+  const share = Math.min(run, Math.ceil(Math.ceil(run / Math.ceil(tilesWanted / (groups * panels))) / line) * line);
+  const shares = Math.ceil(run / share);
+  const rowParts = groups * panels * shares < tilesWanted ? window.height : 1;
+  const block = blockOf(batch, output);
+  const isCopied = (window.height / rowParts) * columns * share >= fewestForCopy;
+  const copy = isCopied ? site.scratch(block.images * block.rows * output.width * panel * 4, { perThread: true }) : null;
+  const weightRow = outputChannels * 4;
   const sizes: Sizes = {
     batch,
     output,
-    rowsPerBlock: Math.max(1, Math.floor(cellsPerBlock / output.width)),
-    weightRow: outputChannels * 4,
-    dyCell: outputChannels * 4,
-    x: { cell: stride.width * channels * 4, row: stride.height * width * channels * 4, image: height * width * channels * 4 },
+    block,
+    weightRow,
+    dyCell: weightRow,
+    term: copy ? panel * 4 : weightRow,
+    x: { cell: stride.width * channels * 4, row: stride.height * lineWidth * channels * 4, image: height * width * channels * 4 },
+    rows: {
+      count: window.height / rowParts,
+      x: dilation.height * width * channels * 4,
+      target: window.width * channelsPerGroup * weightRow,
+    },
+    columns: { count: columns, x: dilation.width * channels * 4, target: channelsPerGroup * weightRow },
   };
-  const tiles = window.height * columns * groups * panels;
-  for (const { start, length } of shares(run, Math.ceil(tilesWanted / tiles))) {
-    addStage({ tiles }, (stage) => {
-      const { f, tile } = stage;
-      const { i32 } = f;
-      const within = f.let(i32.remU(tile, panels));
-      const rest = f.let(i32.divU(tile, panels));
-      const group = f.let(i32.remU(rest, groups));
-      const tap = f.let(i32.divU(rest, groups));
-      const [row, column] = [f.let(i32.divU(tap, columns)), f.let(i32.remU(tap, columns))];
-      const channel = f.let(i32.shl(i32.add(i32.mul(group, outputChannelsPerGroup), i32.mul(within, panel)), 2));
-      const cell = i32.add(i32.mul(row, dilation.height * width * channels), i32.mul(column, dilation.width * channels));
-      const place = {
-        x: f.let(i32.add(stage.input(0), i32.shl(i32.add(cell, i32.mul(group, channelsPerGroup)), 2))),
-        dy: f.let(i32.add(stage.input(1), channel)),
-        // Rows of the weight are counted over (r, s, c).
-        target: f.let(
-          i32.add(
-            stage.output(0),
-            i32.add(i32.mul(i32.add(i32.mul(row, window.width), column), channelsPerGroup * sizes.weightRow), channel),
-          ),
-        ),
-      };
-      const emit = (lanes: number): void => emitPanel(f, sizes, place, { start, pieces: cutLength(length, engine.tileRows) }, lanes);
-      const tail = outputChannelsPerGroup % panel;
-      if (tail === 0) emit(panel);
-      else if (panels === 1) emit(tail);
-      else
-        f.if(
-          i32.eq(within, panels - 1),
-          () => emit(tail),
-          () => emit(panel),
-        );
+  site.stage({ tiles: rowParts * groups * shares * panels }, (stage) => {
+    const { f, tile } = stage;
+    const { i32 } = f;
+    const within = f.let(i32.remU(tile, panels));
+    const rest = f.let(i32.divU(tile, panels));
+    const part = f.let(i32.remU(rest, shares));
+    const others = f.let(i32.divU(rest, shares));
+    const group = f.let(i32.remU(others, groups));
+    const row = f.let(i32.divU(others, groups));
+    const start = f.let(i32.mul(part, share));
+    const channel = f.let(i32.shl(i32.add(i32.mul(group, outputChannelsPerGroup), i32.mul(within, panel)), 2));
+    const first = i32.shl(i32.add(i32.mul(group, channelsPerGroup), start), 2);
+    const place = {
+      x: f.let(i32.add(stage.input(0), i32.add(i32.mul(row, sizes.rows.x), first))),
+      dy: f.let(i32.add(stage.input(1), channel)),
+      target: f.let(i32.add(stage.output(0), i32.add(i32.add(i32.mul(row, sizes.rows.target), i32.mul(start, weightRow)), channel))),
+      copy: copy && stage.scratch(copy),
+    };
+    forPiece(f, { total: run, size: share, isLast: () => i32.eq(part, shares - 1) }, (length) => {
+      const pieces = cutRows(length, engine.tileRows);
+      forPiece(f, { total: outputChannelsPerGroup, size: panel, isLast: () => i32.eq(within, panels - 1) }, (lanes) =>
+        emitPanel(f, sizes, place, { pieces, lanes }),
+      );
     });
-  }
+  });
 }
 
-/** A length in about equal parts, at most as many as asked for, none below one micro-tile. */
-function shares(length: number, wanted: number): readonly { readonly start: number; readonly length: number }[] {
-  const size = Math.max(6, Math.ceil(length / Math.max(1, wanted)));
-  return Array.from({ length: Math.ceil(length / size) }, (_, i) => ({ start: i * size, length: Math.min(size, length - i * size) }));
+/**
+ * The cells that are summed over, in lines of the input. Where they map one to one (1x1 at stride 1), they are one line, cut where it
+ * suits.
+ */
+function cellsOf(
+  { batch, input, output }: Conv2dGeometry,
+  { window, stride }: Conv2dGradientWeightAttributes,
+  lineWidth: number,
+): Pick<Sizes, 'batch' | 'output'> & { readonly lineWidth: number } {
+  const sides = [window.height, window.width, stride.height, stride.width];
+  if (sides.some((side) => side !== 1) || input.height !== output.height || input.width !== output.width)
+    return { batch, output, lineWidth };
+  const cells = batch * output.height * output.width;
+  const width = Array.from({ length: cellsPerBlock }, (_, i) => cellsPerBlock - i).find((size) => cells % size === 0)!;
+  return width < cellsPerBlock / 4
+    ? { batch, output, lineWidth }
+    : { batch: 1, output: { height: cells / width, width }, lineWidth: width };
 }
 
-/** Everything in bytes, but batch, output and rows. */
+/** About as many rows, or whole images, as a block has cells; blocks of rows are of about equal size. */
+function blockOf(batch: number, { height, width }: Sizes['output']): Sizes['block'] {
+  const images = Math.min(batch, Math.floor(cellsPerBlock / (height * width)));
+  if (images > 0) return { images, rows: height };
+  const blocks = Math.ceil(height / Math.max(1, Math.floor(cellsPerBlock / width)));
+  return { images: 1, rows: Math.ceil(height / blocks) };
+}
+
+/** Everything in bytes, but batch, output, block and counts. */
 interface Sizes {
   readonly batch: number;
   readonly output: { readonly height: number; readonly width: number };
-  readonly rowsPerBlock: number;
+  /** Cells that are summed before the next weights: some images, or some rows of one. */
+  readonly block: { readonly images: number; readonly rows: number };
   readonly weightRow: number;
+  /** From one cell of dy to the next where it lies, and where it is read by the products. */
   readonly dyCell: number;
+  readonly term: number;
   readonly x: { readonly cell: number; readonly row: number; readonly image: number };
+  /** Taps of a tile: how many, and from one to the next in the input and in the weight. */
+  readonly rows: Taps;
+  readonly columns: Taps;
+}
+
+interface Taps {
+  readonly count: number;
+  readonly x: number;
+  readonly target: number;
 }
 
 type Place = Readonly<Record<'x' | 'dy' | 'target', Local<'i32'>>>;
@@ -118,72 +173,108 @@ type Place = Readonly<Record<'x' | 'dy' | 'target', Local<'i32'>>>;
 function emitPanel(
   f: FunctionBuilder,
   sizes: Sizes,
-  place: Place,
-  { start, pieces }: { start: number; pieces: readonly number[] },
-  lanes: number,
+  place: Place & { readonly copy: Local<'i32'> | null },
+  { pieces, lanes }: { readonly pieces: readonly Pieces[]; readonly lanes: number },
 ): void {
   const { i32 } = f;
-  const { batch, output, rowsPerBlock, weightRow, dyCell, x } = sizes;
-  const firstRow = f.let(i32.add(place.target, start * weightRow));
-  const i = f.local.i32();
-  f.for(
-    i,
-    0,
-    pieces.reduce((a, b) => a + b, 0),
-    1,
-    () => {
-      for (let v = 0; v * 4 < lanes; v++) storeLanes(f, firstRow, f.f32x4.splat(0), Math.min(4, lanes - v * 4) as Lanes, v * 16);
-      f.set(firstRow, i32.add(firstRow, weightRow));
-    },
-  );
-  const image = f.local.i32();
-  const block = f.local.i32();
+  const { batch, output, block, weightRow, dyCell, x } = sizes;
+  const [image, row] = [f.local.i32(), f.local.i32()];
+  const emitBlock = (isFirst: boolean): void => {
+    const [images, rows] = [
+      f.let(i32.sub(atMost(f, i32.add(image, block.images), batch), image)),
+      f.let(i32.sub(atMost(f, i32.add(row, block.rows), output.height), row)),
+    ];
+    const from = f.let(i32.add(place.x, i32.add(i32.mul(image, x.image), i32.mul(row, x.row))));
+    const cells = i32.mul(i32.add(i32.mul(image, output.height), row), output.width * dyCell);
+    const dy = f.let(i32.add(place.dy, cells));
+    if (place.copy) {
+      const count = i32.mul(i32.mul(images, rows), output.width);
+      emitTogether(f, sizes, { dy, copy: place.copy, count }, lanes);
+      f.set(dy, place.copy);
+    }
+    forTaps(f, sizes.rows, { x: from, target: place.target }, (ofRow) =>
+      forTaps(f, sizes.columns, ofRow, (tap) => {
+        for (const { rows: piece, count } of pieces) {
+          const repeat = f.local.i32();
+          f.for(repeat, 0, count, 1, () => {
+            f.temporaries(() => emitMicroTile(f, sizes, { ...tap, dy, images, rows }, { piece, lanes, isFirst }));
+            f.set(tap.x, i32.add(tap.x, piece * 4));
+            f.set(tap.target, i32.add(tap.target, piece * weightRow));
+          });
+        }
+      }),
+    );
+  };
+  emitBlock(true);
+  const blocksOfRows = Math.ceil(output.height / block.rows);
+  if (blocksOfRows === 1) {
+    f.for(image, block.images, batch, block.images, () => emitBlock(false));
+    return;
+  }
+  f.set(row, block.rows);
   f.for(image, 0, batch, 1, () => {
-    f.for(block, 0, output.height, rowsPerBlock, () => {
-      const last = f.let(i32.add(block, rowsPerBlock));
-      const rows = f.let(i32.sub(f.select(last, i32.const(output.height), i32.ltU(last, output.height)), block));
-      const from = f.let(i32.add(place.x, i32.add(i32.add(i32.mul(image, x.image), i32.mul(block, x.row)), start * 4)));
-      const dy = f.let(i32.add(place.dy, i32.mul(i32.add(i32.mul(image, output.height), block), output.width * dyCell)));
-      const target = f.let(i32.add(place.target, start * weightRow));
-      for (const { piece, count } of runsOf(pieces)) {
-        const repeat = f.local.i32();
-        f.for(repeat, 0, count, 1, () => {
-          emitMicroTile(f, sizes, { x: from, dy, target }, rows, piece, lanes);
-          f.set(from, i32.add(from, piece * 4));
-          f.set(target, i32.add(target, piece * weightRow));
-        });
-      }
-    });
+    f.for(row, row, output.height, block.rows, () => emitBlock(false));
+    f.set(row, 0);
   });
 }
 
-/** `rows` rows of cells, added to `piece` by `lanes` weights. */
-function emitMicroTile(f: FunctionBuilder, sizes: Sizes, place: Place, rows: Local<'i32'>, piece: number, lanes: number): void {
-  const { i32, f32x4, v128 } = f;
-  const { output, weightRow, dyCell, x } = sizes;
-  const each = Array.from({ length: piece }, (_, i) => i);
-  const vectors = Array.from({ length: Math.ceil(lanes / 4) }, (_, i) => i);
-  const sums = each.map((row) => vectors.map((vector) => f.local.v128(v128.load(place.target, row * weightRow + vector * 16, 4))));
-  const dy = f.let(place.dy);
-  const line = f.let(place.x);
-  const i = f.local.i32();
-  f.for(i, 0, rows, 1, () => {
-    const at = f.let(line);
-    const end = f.let(i32.add(dy, output.width * dyCell));
-    f.loop((next) => {
-      const g = vectors.map((vector) => f.let(v128.load(dy, vector * 16, 4)));
-      for (const row of each) {
-        const value = f.let(v128.load32Splat(at, row * 4));
-        for (const vector of vectors) f.set(sums[row]![vector]!, f32x4.madd(value, g[vector]!, sums[row]![vector]!));
-      }
-      f.set(at, i32.add(at, x.cell));
-      f.brIf(next, i32.ltU(f.tee(dy, i32.add(dy, dyCell)), end));
-    });
-    f.set(line, i32.add(line, x.row));
+type Tap = Pick<Place, 'x' | 'target'>;
+
+/** Goes through taps; each is given pointers of its own. */
+function forTaps(f: FunctionBuilder, { count, x, target }: Taps, first: Tap, body: (tap: Tap) => void): void {
+  const { i32 } = f;
+  const [next, i] = [{ x: f.let(first.x), target: f.let(first.target) }, f.local.i32()];
+  f.for(i, 0, count, 1, () => {
+    body({ x: f.let(next.x), target: f.let(next.target) });
+    f.set(next.x, i32.add(next.x, x));
+    f.set(next.target, i32.add(next.target, target));
   });
-  for (const row of each) {
-    for (const vector of vectors) {
-      storeLanes(f, place.target, sums[row]![vector]!, Math.min(4, lanes - vector * 4) as Lanes, row * weightRow + vector * 16);
-    }
-  }
+}
+
+/** Copies a panel of `count` cells of dy together. */
+function emitTogether(
+  f: FunctionBuilder,
+  { dyCell, term }: Sizes,
+  { dy, copy, count }: { readonly dy: Local<'i32'>; readonly copy: Local<'i32'>; readonly count: I32 },
+  lanes: number,
+): void {
+  const { i32, v128 } = f;
+  const [from, to] = [f.let(dy), f.let(copy)];
+  const end = f.let(i32.add(copy, i32.mul(count, term)));
+  f.loop((next) => {
+    loadPack(f, from, 0, Math.ceil(lanes / 4)).forEach((value, v) => v128.store(to, value, v * 16));
+    f.set(from, i32.add(from, dyCell));
+    f.brIf(next, i32.ltU(f.tee(to, i32.add(to, term)), end));
+  });
+}
+
+interface Share extends Place {
+  readonly images: Local<'i32'>;
+  readonly rows: Local<'i32'>;
+}
+
+/** A block of cells, added to `piece` by `lanes` weights; the first block finds nothing to add to. */
+function emitMicroTile(
+  f: FunctionBuilder,
+  { output, weightRow, term, x }: Sizes,
+  { x: from, dy: firstTerm, target, images, rows }: Share,
+  { piece, lanes, isFirst }: { readonly piece: number; readonly lanes: number; readonly isFirst: boolean },
+): void {
+  const { i32, v128 } = f;
+  const sums = startSums(f, piece, Math.ceil(lanes / 4), (r, v) => (isFirst ? 0 : v128.load(target, r * weightRow + v * 16, 4)));
+  const dy = f.let(firstTerm);
+  const plane = f.let(from);
+  const [image, row] = [f.local.i32(), f.local.i32()];
+  f.for(image, 0, images, 1, () => {
+    const line = f.let(plane);
+    f.for(row, 0, rows, 1, () => {
+      const end = f.let(i32.add(dy, output.width * term));
+      sumProducts(f, sums, { at: f.let(line), step: x.cell, rowBytes: 4 }, { at: dy, step: term }, end);
+      f.set(line, i32.add(line, x.row));
+    });
+    f.set(plane, i32.add(plane, x.image));
+  });
+  sums.forEach((ofRow, r) =>
+    ofRow.forEach((sum, v) => storeLanes(f, target, sum, Math.min(4, lanes - v * 4) as Lanes, r * weightRow + v * 16)),
+  );
 }

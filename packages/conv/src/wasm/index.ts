@@ -9,21 +9,25 @@ import { applyPlan } from './lower.ts';
 import { packWeightWasm } from './pack-weight.ts';
 import { tapConvolutionWasm } from './tap-convolution.ts';
 import { backwardPlan, forwardPlan } from './taps.ts';
+import { winogradConvolutionWasm } from './winograd/convolution.ts';
+import { winogradWeightWasm } from './winograd/weight.ts';
 
 /** Convolution on the CPU. Pass it to `createRuntime(wasm(), [convWasm])`. */
 export const convWasm = {
-  conv2dOp: loweredKernel(conv2dOp, ([x, weight, bias], attributes) => {
+  conv2dOp: loweredKernel(conv2dOp, ([x, weight, bias], attributes, lowering) => {
     const geometry = conv2dGeometry(conv2dOp.name, x!.shape, weight!.shape, attributes);
     const target = { outputShape: outputShape(geometry), transposed: false };
-    return applyPlan(forwardPlan(geometry, attributes), { source: x!, weight: weight!, bias }, geometry, attributes, target);
+    return applyPlan(forwardPlan(geometry, attributes), { source: x!, weight: weight!, bias }, geometry, attributes, target, lowering);
   }),
-  conv2dGradientInput: loweredKernel(conv2dGradientInput, ([dy, weight], attributes) => {
+  conv2dGradientInput: loweredKernel(conv2dGradientInput, ([dy, weight], attributes, lowering) => {
     const geometry = conv2dGeometry(conv2dGradientInput.name, attributes.inputShape, weight!.shape, attributes);
     const target = { outputShape: attributes.inputShape, transposed: true };
-    return applyPlan(backwardPlan(geometry, attributes), { source: dy!, weight: weight! }, geometry, attributes, target);
+    return applyPlan(backwardPlan(geometry, attributes), { source: dy!, weight: weight! }, geometry, attributes, target, lowering);
   }),
   conv2dGradientWeight: gradientWeightWasm,
   packWeight: packWeightWasm,
   tapConvolution: tapConvolutionWasm,
   depthwiseTaps: depthwiseTapsWasm,
+  winogradWeight: winogradWeightWasm,
+  winogradConvolution: winogradConvolutionWasm,
 } satisfies KernelsOf<typeof ops, WasmKernel> & Record<string, WasmKernel>;

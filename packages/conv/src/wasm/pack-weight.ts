@@ -1,4 +1,4 @@
-import { wasmKernel } from '@shoal/backend-wasm';
+import { atMost, wasmKernel } from '@shoal/backend-wasm';
 import { packSizes, packWeight } from './taps.ts';
 
 /** One tile packs one panel of one group. */
@@ -34,8 +34,7 @@ export const packWeightWasm = wasmKernel(packWeight, ({ inputs, attributes, stag
             f.set(source, i32.add(start, i32.mul(group, inner * 4)));
             f.set(end, i32.add(source, inner * 4));
             const lanes = Array.from({ length: panel }, (_, lane) => {
-              const channel = f.let(i32.add(first, lane));
-              return f.let(i32.mul(f.select(channel, i32.const(outer - 1), i32.ltU(channel, outer)), outputChannels * 4));
+              return f.let(i32.mul(atMost(f, i32.add(first, lane), outer - 1), outputChannels * 4));
             });
             f.loop((next) => {
               lanes.forEach((offset, lane) => f32.store(target, f32.load(i32.add(source, offset)), lane * 4));

@@ -1,8 +1,7 @@
-import { wasmKernel, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import { atMost, cutRows, forPiece, startSums, sumProducts, wasmKernel, type Stage, type WasmSite } from '@shoal/backend-wasm';
 import type { Local, Operand } from '@shoal/backend-wasm/encoder';
 import { nhwc, type Nhwc } from '@shoal/core';
-import { packSizes, tapConvolution, type PackSizes, type TapAttributes, type TapPhase } from './taps.ts';
-import { cutLength, runsOf } from './tiling.ts';
+import { packSizes, range, tapConvolution, type PackSizes, type TapAttributes, type TapPhase } from './taps.ts';
 
 /** Output cells that a tile of work aims at: enough to use a panel of weights often, few enough that threads end together. */
 const cellsPerTile = 56;
@@ -37,7 +36,7 @@ export const tapConvolutionWasm = wasmKernel(
       if (phase.grid.height * phase.grid.width > 0) emitPhase(site, phase, index);
     });
   },
-  { fusion: { epilogue: true } },
+  { fusion: { epilogue: true }, inPlace: () => ({ epilogue: true }) },
 );
 
 /** Shortest row of cells that micro-tiles cut well. */
@@ -108,15 +107,9 @@ function emitPhase(site: WasmSite<TapAttributes>, own: TapPhase, index: number):
     const block = f.let(i32.divU(tile, blocks));
     const image = f.let(i32.divU(block, rowBlocks));
     const firstRow = f.let(i32.mul(i32.remU(block, rowBlocks), rows));
-    const lastRow = f.let(i32.add(firstRow, rows));
-    const endRow =
-      rows * rowBlocks === phase.grid.height
-        ? lastRow
-        : f.let(f.select(lastRow, i32.const(phase.grid.height), i32.ltU(lastRow, phase.grid.height)));
+    const endRow = f.let(atMost(f, i32.add(firstRow, rows), phase.grid.height));
     const firstPanel = f.let(i32.mul(i32.remU(tile, blocks), panelsPerBlock));
-    const lastPanel = f.let(i32.add(firstPanel, panelsPerBlock));
-    const endPanel =
-      panelsPerBlock * blocks === allPanels ? lastPanel : f.let(f.select(lastPanel, i32.const(allPanels), i32.ltU(lastPanel, allPanels)));
+    const endPanel = f.let(atMost(f, i32.add(firstPanel, panelsPerBlock), allPanels));
     const origin = {
       source: f.let(
         i32.add(stage.input(0), i32.add(i32.mul(image, source.image), phase.source.row * source.row + phase.source.column * source.column)),
@@ -132,15 +125,7 @@ function emitPhase(site: WasmSite<TapAttributes>, own: TapPhase, index: number):
         const sourceRow = f.let(i32.add(place.source, i32.mul(row, sourceStep.height * source.row)));
         const targetRow = f.let(i32.add(place.target, i32.mul(row, target.row)));
         const emitRow = (lanes: number): void => emitGridRow(emission, { ...place, source: sourceRow, target: targetRow }, lanes);
-        const rest = sizes.outer % panel;
-        if (rest === 0) emitRow(panel);
-        else if (sizes.panels === 1) emitRow(rest);
-        else
-          f.if(
-            place.isLast,
-            () => emitRow(rest),
-            () => emitRow(panel),
-          );
+        forPiece(f, { total: sizes.outer, size: panel, isLast: () => place.isLast }, emitRow);
       });
     });
   });
@@ -181,10 +166,10 @@ function emitGridRow(emission: Emission, place: PanelPlace, lanes: number): void
   const { stage, phase, tileRows, source, target } = emission;
   const { f } = stage;
   const { i32 } = f;
-  for (const { piece, count, start } of runsOf(cutLength(phase.grid.width, tileRows))) {
+  for (const { rows, count, start } of cutRows(phase.grid.width, tileRows)) {
     const from = f.let(i32.add(place.source, start * source.step));
     const to = f.let(i32.add(place.target, start * target.column));
-    const tile = (): void => emitMicroTile(emission, { ...place, source: from, target: to }, piece, lanes);
+    const tile = (): void => f.temporaries(() => emitMicroTile(emission, { ...place, source: from, target: to }, rows, lanes));
     if (count === 1) {
       tile();
       continue;
@@ -192,45 +177,31 @@ function emitGridRow(emission: Emission, place: PanelPlace, lanes: number): void
     const i = f.local.i32();
     f.for(i, 0, count, 1, () => {
       tile();
-      f.set(from, i32.add(from, piece * source.step));
-      f.set(to, i32.add(to, piece * target.column));
+      f.set(from, i32.add(from, rows * source.step));
+      f.set(to, i32.add(to, rows * target.column));
     });
   }
 }
-
-const range = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 
 /** `cells` neighbouring output cells by `lanes` channels. */
 function emitMicroTile(emission: Emission, place: PanelPlace, cells: number, lanes: number): void {
   const { stage, phase, hasBias, panel, source, target, run } = emission;
   const { f } = stage;
-  const { i32, f32x4, v128 } = f;
+  const { i32, v128 } = f;
   const vectors = range(Math.ceil(lanes / 4));
   // Starting from the bias, instead of adding it at the end, costs nothing.
   const bias = hasBias ? f.let(i32.add(stage.input(2), place.channel)) : null;
-  const start = vectors.map((v) => (bias ? f.let(v128.load(bias, v * 16, 4)) : null));
-  const sums = range(cells).map(() => vectors.map((v) => f.local.v128(start[v] ?? 0)));
+  const start = vectors.map((v) => (bias ? f.let(v128.load(bias, v * 16, 4)) : 0));
+  const sums = startSums(f, cells, vectors.length, (_, v) => start[v]!);
   if (phase.rows.count * phase.columns.count > 0) {
     const weights = f.let(place.packed);
     sweep(emission, place.source, (from: Local<'i32'>) => {
-      const at = f.let(from);
-      const end = f.let(i32.add(from, run * 4));
-      f.loop((next) => {
-        const w = vectors.map((v) => f.let(v128.load(weights, v * 16, 4)));
-        for (const cell of range(cells)) {
-          const x = f.let(v128.load32Splat(at, cell * source.step));
-          for (const v of vectors) f.set(sums[cell]![v]!, f32x4.madd(x, w[v]!, sums[cell]![v]!));
-        }
-        f.set(weights, i32.add(weights, panel * 4));
-        f.brIf(next, i32.ltU(f.tee(at, i32.add(at, 4)), end));
-      });
+      const end = f.let(i32.add(weights, run * panel * 4));
+      sumProducts(f, sums, { at: f.let(from), step: 4, rowBytes: source.step }, { at: weights, step: panel * 4 }, end);
     });
   }
-  sums.forEach((vectorsOfCell, cell) => {
-    vectorsOfCell.forEach((sum, v) => {
-      const count = Math.min(4, lanes - v * 4) as Lanes;
-      stage.store(sum, { at: place.target, offset: cell * target.column + v * 16, channel: place.channel, channelOffset: v * 16 }, count);
-    });
+  sums.forEach((ofCell, cell) => {
+    stage.storeAll(ofCell, { at: place.target, offset: cell * target.column, channel: place.channel }, lanes);
   });
 }
 

@@ -42,6 +42,9 @@ export interface TapPlan {
   readonly phases: readonly TapPhase[];
 }
 
+/** The numbers from 0 to one below `count`. */
+export const range = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
+
 /** One axis of a phase, before the source is padded: `first` may be negative. */
 interface AxisPhase {
   readonly count: number;
@@ -59,7 +62,7 @@ function forwardAxis(output: number, window: number, dilation: number, before: n
       target: 0,
       first: -before,
       taps: { count: window, step: dilation },
-      weights: Array.from({ length: window }, (_, i) => i),
+      weights: range(window),
     },
   ];
 }
@@ -69,8 +72,10 @@ function forwardAxis(output: number, window: number, dilation: number, before: n
  * h mod stride share their taps: h = target + stride * j hears from o = j + (target + before - i * dilation) / stride.
  */
 function backwardAxis(input: number, window: number, stride: number, dilation: number, before: number): readonly AxisPhase[] {
-  return Array.from({ length: Math.min(stride, input) }, (_, target): AxisPhase => {
-    const weights = Array.from({ length: window }, (_, i) => window - 1 - i).filter((i) => (target + before - i * dilation) % stride === 0);
+  return range(Math.min(stride, input)).map((target): AxisPhase => {
+    const weights = range(window)
+      .toReversed()
+      .filter((i) => (target + before - i * dilation) % stride === 0);
     const offsets = weights.map((i) => (target + before - i * dilation) / stride);
     return {
       count: Math.ceil((input - target) / stride),

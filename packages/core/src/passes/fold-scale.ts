@@ -1,10 +1,10 @@
 import * as e from '../expression/index.ts';
-import { leavesOf, Variable, type Node, type Value } from '../graph.ts';
+import { buildFor, type Node, type Value, type Variable } from '../graph.ts';
 import { mapExpression, mapOp, type MapAttributes } from '../ops/map.ts';
 import { reshape } from '../ops/reshape.ts';
 import type { Program } from '../program.ts';
 import { sizeOf } from '../tensor.ts';
-import { countUses, reapply, rewriteProgram } from './rewrite.ts';
+import { countUses, isStatic, reapply, rewriteProgram, updatedVariables } from './rewrite.ts';
 
 /**
  * Folds a per-channel scale behind a linear op into the op's weights: `conv(x, w) * s + t` becomes `conv(x, w * s) + t`.
@@ -12,7 +12,7 @@ import { countUses, reapply, rewriteProgram } from './rewrite.ts';
  * not update (so that `w * s` is computed once per version of them) and nobody else reads the unscaled result.
  */
 export function foldScales(program: Program): Program {
-  const updated = new Set((program.updates ?? []).map(([variable]) => variable));
+  const updated = updatedVariables(program);
   const uses = countUses(program);
   return rewriteProgram(program, (node, inputs) => {
     if (node.op.name !== mapOp.name) return null;
@@ -33,8 +33,10 @@ export function foldScales(program: Program): Program {
 }
 
 function absorb(node: Node, scale: Value): Value {
-  const inputs = node.op.absorbScale!(node.inputs, node.attributes as never, scale);
-  return reapply(node.op, inputs, node.attributes)[0]!;
+  return buildFor([node], () => {
+    const inputs = node.op.absorbScale!(node.inputs, node.attributes as never, scale);
+    return reapply(node.op, inputs, node.attributes)[0]!;
+  });
 }
 
 /** The slope of an expression that is affine in input `index`, as a `[channels]` value; null where it is not such a scale. */
@@ -68,8 +70,4 @@ function branches(expression: e.Expression, index: number): boolean {
         ((x.kind === 'binary' && (x.op === 'max' || x.op === 'min')) || x.kind === 'compare' || (x.kind === 'unary' && x.op !== 'neg')) &&
         touches(x),
     );
-}
-
-function isStatic(value: Value, updated: ReadonlySet<Variable>): boolean {
-  return leavesOf([value]).every((leaf) => leaf.origin.kind === 'constant' || (leaf instanceof Variable && !updated.has(leaf)));
 }

@@ -1,5 +1,5 @@
 import * as e from '../expression/index.ts';
-import type { Value } from '../graph.ts';
+import { buildFor, type Node, type Value } from '../graph.ts';
 import { mapExpression, mapOp, type MapAttributes } from '../ops/map.ts';
 import type { Program } from '../program.ts';
 import { sameShape } from '../tensor.ts';
@@ -17,14 +17,17 @@ export function fuseMaps(program: Program): Program {
     if (node.op.name !== mapOp.name) return null;
     const { shape } = node.attributes as MapAttributes;
     let current: Joined = { expression: (node.attributes as MapAttributes).expression, inputs };
+    const taken: Node[] = [];
     node.inputs.forEach((original, index) => {
       const inner = inputs[index]!.node;
       if (inner?.op.name !== mapOp.name || uses.get(original) !== 1 || !sameShape(inputs[index]!.shape, shape)) return;
       const joined = inline(current, index, inner.inputs, (inner.attributes as MapAttributes).expression);
       const distinct = new Set([...e.inputsRead(joined.expression)].map((i) => joined.inputs[i]));
-      if (distinct.size <= inputLimit && e.linearize(joined.expression).length <= lengthLimit) current = joined;
+      if (distinct.size > inputLimit || e.linearize(joined.expression).length > lengthLimit) return;
+      current = joined;
+      taken.push(inner);
     });
-    return [mapExpression(e.simplify(current.expression), current.inputs, shape)];
+    return buildFor([...taken, node], () => [mapExpression(e.simplify(current.expression), current.inputs, shape)]);
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Value } from '../graph.ts';
+import { place, type Block } from './place.ts';
 import type { Step } from './schedule.ts';
 
 export interface Placement {
@@ -13,7 +14,7 @@ export interface Placement {
 export interface MemoryPlan {
   /** Size of the one allocation that holds all intermediates. */
   readonly arenaBytes: number;
-  /** The largest sum of bytes alive at one step: no plan can need less. */
+  /** The largest sum of bytes alive at one step, tensors that are written over counted once: no plan can need less. */
   readonly livePeakBytes: number;
   /** What separate allocations would take. */
   readonly unsharedBytes: number;
@@ -35,35 +36,28 @@ export interface MemoryRequest {
 }
 
 /**
- * Places every intermediate tensor in one arena: tensors that are never alive together may share bytes.
- * Greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020): largest first,
- * each at the lowest gap among those already placed whose lifetimes overlap its own.
+ * Places every intermediate tensor in one arena: tensors that are never alive together may share bytes, and a step's result takes the place
+ * of a tensor of its size that the step may write over and that nobody reads afterwards.
  */
 export function planMemory(request: MemoryRequest): MemoryPlan {
-  const { alignment } = request;
+  const { alignment, bytesOf } = request;
   const lifetimes = lifetimesOf(request).map((lifetime) => ({
     ...lifetime,
-    bytes: Math.ceil(request.bytesOf(lifetime.value) / alignment) * alignment,
+    bytes: Math.ceil(bytesOf(lifetime.value) / alignment) * alignment,
   }));
-  const placed: Placement[] = [];
-  for (const lifetime of lifetimes.toSorted((a, b) => b.bytes - a.bytes || a.first - b.first)) {
-    const overlapping = placed
-      .filter((other) => other.first <= lifetime.last && lifetime.first <= other.last)
-      .toSorted((a, b) => a.offset - b.offset);
-    let offset = 0;
-    for (const other of overlapping) {
-      if (other.offset - offset >= lifetime.bytes) break;
-      offset = Math.max(offset, other.offset + other.bytes);
-    }
-    placed.push({ ...lifetime, offset });
-  }
+  const blocks = joinInPlace(lifetimes, request.steps);
+  const livePeakBytes = livePeak(blocks, request.steps.length);
+  const { offsets, arenaBytes } = place(blocks, livePeakBytes);
+  const placements = blocks.flatMap(({ tensors }, i) => tensors.map((tensor): Placement => ({ ...tensor, offset: offsets[i]! })));
   return {
-    arenaBytes: placed.reduce((most, { offset, bytes }) => Math.max(most, offset + bytes), 0),
-    livePeakBytes: livePeak(lifetimes, request.steps.length),
+    arenaBytes,
+    livePeakBytes,
     unsharedBytes: lifetimes.reduce((sum, { bytes }) => sum + bytes, 0),
-    placements: new Map(placed.map((placement) => [placement.value, placement])),
+    placements: new Map(placements.map((placement) => [placement.value, placement])),
   };
 }
+
+type Tensor = Omit<Placement, 'offset'>;
 
 interface Lifetime {
   readonly value: Value;
@@ -88,9 +82,35 @@ function lifetimesOf({ steps, before = [], after = [], elsewhere }: MemoryReques
   return [...spans.values()];
 }
 
-function livePeak(lifetimes: readonly (Lifetime & { bytes: number })[], steps: number): number {
+interface SharedBlock extends Block {
+  readonly tensors: readonly Tensor[];
+}
+
+/** One block for tensors of which each is written over the one before. */
+function joinInPlace(lifetimes: readonly Tensor[], steps: readonly Step[]): readonly SharedBlock[] {
+  const tensors = new Map(lifetimes.map((lifetime) => [lifetime.value, lifetime]));
+  const successors = new Map<Value, Value>();
+  const joined = new Set<Value>();
+  steps.forEach(({ outputs: [output], overwrites }, at) => {
+    const own = output && tensors.get(output);
+    if (!own || own.first !== at) return;
+    const dying = overwrites.find((value) => tensors.get(value)?.last === at && tensors.get(value)!.bytes === own.bytes);
+    if (!dying) return;
+    successors.set(dying, own.value);
+    joined.add(own.value);
+  });
+  return lifetimes
+    .filter(({ value }) => !joined.has(value))
+    .map((head) => {
+      const chain = [head];
+      for (let next = successors.get(head.value); next; next = successors.get(next)) chain.push(tensors.get(next)!);
+      return { first: head.first, last: chain.at(-1)!.last, bytes: head.bytes, tensors: chain };
+    });
+}
+
+function livePeak(blocks: readonly Block[], steps: number): number {
   const change = new Float64Array(steps + 3);
-  for (const { first, last, bytes } of lifetimes) {
+  for (const { first, last, bytes } of blocks) {
     change[first + 1]! += bytes;
     change[last + 2]! -= bytes;
   }

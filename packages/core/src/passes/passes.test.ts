@@ -7,7 +7,17 @@ import { concat, fill, map, randomBits, reduce, reshape, stopGradient } from '..
 import { rootsOf, type Program } from '../program.ts';
 import { reference } from '../reference/index.ts';
 import { createRuntime } from '../runtime.ts';
-import { expandMissing, foldConstants, foldScales, fuseMaps, planMemory, schedule, shareCommon, stripStopGradients } from './index.ts';
+import {
+  expandMissing,
+  foldConstants,
+  foldScales,
+  fuseMaps,
+  lowerKernels,
+  planMemory,
+  schedule,
+  shareCommon,
+  stripStopGradients,
+} from './index.ts';
 
 const relu = (x: Value): Value => map([x], (a) => e.max(a, 0));
 const plus = (x: Value, y: Value): Value => map([x, y], (a, b) => e.add(a, b));
@@ -72,6 +82,20 @@ describe('graph to graph', () => {
     const program = { outputs: { y: apply1(weigh, [x, constant([1, 2, 3], [3])], {}) } };
     expect(names(expandMissing(program, (node) => node.op.name.startsWith('core/')))).toEqual(['core/map']);
     expect(names(expandMissing(program, () => true))).toEqual(['test/weigh']);
+  });
+  test('a kernel that lowers an op is told the device, and what no run of the program changes', () => {
+    const [fixed, trained] = [variable('fixed', [3]), variable('trained', [3])];
+    const operands = [fixed, relu(plus(fixed, constant([1, 2, 3], [3]))), trained, plus(fixed, trained), input('b', [3])];
+    const asked: boolean[] = [];
+    const lower: Kernel['lower'] = (inputs, _, { device, isStatic }) => {
+      expect(device).toBe(runtime.info);
+      asked.push(isStatic(inputs[1]!));
+      return null;
+    };
+    const outputs = Object.fromEntries(operands.map((w, i) => [`y${i}`, apply1(weigh, [x, w], {})]));
+    const kernelFor = ({ op }: Node): Kernel => ({ op, backend: 'test', ...(op.name === weigh.name ? { lower } : {}) });
+    lowerKernels({ outputs, updates: [[trained, relu(trained)]] }, kernelFor, runtime.info);
+    expect(asked).toEqual([true, true, false, false, false]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { apply, topological, type AnyOp, type Node, type Op, type Value } from '../graph.ts';
+import { apply, buildFor, leavesOf, topological, Variable, type AnyOp, type Node, type Op, type Value } from '../graph.ts';
 import { rootsOf, type Program } from '../program.ts';
 
 /** What becomes of a node once its inputs are rewritten: other outputs, or null to keep it. */
@@ -16,7 +16,7 @@ export function rewriteProgram(program: Program, visit: Visit): Program {
   for (const node of topological(rootsOf(program))) {
     const inputs = node.inputs.map(now);
     const same = inputs.every((value, i) => value === node.inputs[i]);
-    const outputs = visit(node, inputs) ?? (same ? node.outputs : reapply(node.op, inputs, node.attributes));
+    const outputs = buildFor([node], () => visit(node, inputs) ?? (same ? node.outputs : reapply(node.op, inputs, node.attributes)));
     node.outputs.forEach((output, i) => {
       if (outputs[i] && outputs[i] !== output) replaced.set(output, outputs[i]);
     });
@@ -35,4 +35,11 @@ export function countUses(program: Program): ReadonlyMap<Value, number> {
   topological(roots).forEach((node) => node.inputs.forEach(note));
   roots.forEach(note);
   return uses;
+}
+
+export const updatedVariables = (program: Program): ReadonlySet<Variable> => new Set((program.updates ?? []).map(([variable]) => variable));
+
+/** Whether a value depends on constants and variables alone, none of them updated. */
+export function isStatic(value: Value, updated: ReadonlySet<Variable>): boolean {
+  return leavesOf([value]).every((leaf) => leaf.origin.kind === 'constant' || (leaf instanceof Variable && !updated.has(leaf)));
 }

@@ -1,11 +1,14 @@
 import * as e from '../expression/index.ts';
 import type { Expression } from '../expression/index.ts';
 import { topological, Variable, type Node, type Value } from '../graph.ts';
-import type { Kernel } from '../kernel.ts';
+import { siteOf, type Kernel } from '../kernel.ts';
 import { mapOp, type MapAttributes } from '../ops/map.ts';
 import { reshapeOp } from '../ops/reshape.ts';
 import { rootsOf, type Program } from '../program.ts';
 import { sameShape, sizeOf, type Shape } from '../tensor.ts';
+import { findEpilogues, findLoads } from './fusion.ts';
+import { findGroups, type GroupLoad } from './groups.ts';
+import { orderSteps, sortSteps } from './order.ts';
 import { countUses } from './rewrite.ts';
 
 /** An elementwise expression over tensors of one shape, per-channel vectors and scalars, done inside a kernel. */
@@ -20,14 +23,22 @@ export interface FusedExpression {
 /** One kernel launch. */
 export interface Step {
   readonly node: Node;
+  /** The maps that the kernel does as well: those that it evaluates while loading, then that of the epilogue. */
+  readonly fused: readonly Node[];
   /** For each input of the node: the stored tensor, or null where `loads` has an expression instead. */
   readonly inputs: readonly (Value | null)[];
   readonly loads: readonly (FusedExpression | null)[];
-  /** What is written; null where nobody reads it. With an epilogue, output 0 is the epilogue's value. */
+  /** For each input the output to which its load is written as well, by number; null where it is not. */
+  readonly kept: readonly (number | null)[];
+  /** What is written; null where nobody reads it. With an epilogue, output 0 is the epilogue's value. Loads that are kept come last. */
   readonly outputs: readonly (Value | null)[];
   readonly epilogue: FusedExpression | null;
   /** The distinct stored tensors the step reads. */
   readonly reads: readonly Value[];
+  /** Stored tensors that must exist before the step runs though it does not read them. */
+  readonly waitsFor: readonly Value[];
+  /** Tensors among `reads` that output 0 may be written over, if nobody reads them afterwards. */
+  readonly overwrites: readonly Value[];
 }
 
 /** A program as a sequence of steps over stored tensors. */
@@ -54,116 +65,97 @@ export function schedule(program: Program, kernelFor: (node: Node) => Kernel): S
 
   const epilogues = findEpilogues(nodes, uses, kernelFor);
   const loads = findLoads(nodes, uses, kernelFor, epilogues);
-  const absorbed = new Set([...epilogues.values(), ...[...loads.values()].flatMap((list) => list.filter((map) => map !== null))]);
+  const fused = new Set([...epilogues.values(), ...[...loads.values()].flatMap((list) => list.filter((map) => map !== null))]);
+  const groups = findGroups(program, uses, kernelFor, fused);
+  const absorbed = new Set([...fused, ...[...groups].flatMap(([leader, { members }]) => [...members].filter((node) => node !== leader))]);
 
   const producers = new Map([...epilogues].map(([producer, map]) => [map, producer]));
-  const steps: Step[] = [];
+  const positions = new Map<Step, Node>();
   for (const node of nodes) {
     if (node.op.name === reshapeOp.name || epilogues.has(node)) continue;
     // A kernel with an epilogue runs where its map stood: only there everything the map reads is ready.
     const producer = producers.get(node);
-    if (producer) steps.push(makeStep(producer, node, loads.get(producer), uses, stored));
-    else if (!absorbed.has(node)) steps.push(makeStep(node, null, loads.get(node), uses, stored));
+    if (absorbed.has(node) && !producer) continue;
+    const kernel = producer ?? node;
+    const group = groups.get(kernel);
+    const loaded = group
+      ? [...group.members].filter((member) => member !== kernel)
+      : (loads.get(kernel) ?? []).filter((each) => each !== null);
+    const parts = {
+      node: kernel,
+      map: producer ? node : null,
+      fused: producer ? [...loaded, node] : loaded,
+      loads: group?.loads ?? loads.get(kernel)?.map(loadOf),
+    };
+    positions.set(makeStep(parts, kernelFor, uses, stored), node);
   }
-  const separated = separateStatic(steps, program);
-  return { ...separated, outputs: Object.entries(program.outputs), updates: placeUpdates(program, separated.steps, stored), stored };
+  const { prelude, steps, staticVariables } = separateStatic(sortSteps([...positions.keys()]), program);
+  const candidates = overwritable(program, steps, stored);
+  const fixed = new Set(prelude.flatMap(({ outputs }) => outputs));
+  const ordered = orderSteps({
+    steps,
+    ranks: [nodes, topological(roots.toReversed())].map((order) => {
+      const ranks = new Map(order.map((node, rank) => [node, rank]));
+      return (step) => ranks.get(positions.get(step)!)!;
+    }),
+    kept: new Set(roots.map(stored)),
+    elsewhere: (value) => fixed.has(value),
+    updates: candidates,
+  });
+  const updates = placeUpdates(program, ordered, candidates, stored);
+  return { prelude, steps: ordered, staticVariables, outputs: Object.entries(program.outputs), updates, stored };
 }
 
-/** Full-size tensors, per-channel vectors along the last axis, and scalars: what kernels can read beside their own result. */
-function readsAlongside(value: Value, shape: Shape): boolean {
-  const size = sizeOf(value.shape);
-  const channels = shape[shape.length - 1];
-  return (
-    sameShape(value.shape, shape) ||
-    size === 1 ||
-    (size === channels && value.shape[value.shape.length - 1] === channels && value.shape.length <= shape.length)
-  );
+type Values = (Value | null)[];
+
+interface StepParts {
+  readonly node: Node;
+  /** The map that the node's kernel takes as epilogue, and what it takes as loads. */
+  readonly map: Node | null;
+  readonly fused: readonly Node[];
+  readonly loads: readonly (GroupLoad | null)[] | undefined;
 }
 
-function fusible(map: Node, through: Value): boolean {
-  const { expression, shape } = map.attributes as MapAttributes;
-  return (
-    map.op.name === mapOp.name &&
-    expression.dtype === through.dtype &&
-    sameShape(through.shape, shape) &&
-    !e.usesCoordinates(expression) &&
-    map.inputs.every((value) => readsAlongside(value, shape))
-  );
-}
-
-/** For each kernel that takes an epilogue, the map it takes. */
-function findEpilogues(
-  nodes: readonly Node[],
-  uses: ReadonlyMap<Value, number>,
-  kernelFor: (node: Node) => Kernel,
-): ReadonlyMap<Node, Node> {
-  const found = new Map<Node, Node>();
-  for (const map of nodes) {
-    if (map.op.name !== mapOp.name) continue;
-    const value = map.inputs.find((candidate) => {
-      const producer = candidate.node;
-      return (
-        producer &&
-        producer.op.name !== mapOp.name &&
-        producer.op.name !== reshapeOp.name &&
-        candidate === producer.outputs[0] &&
-        kernelFor(producer).fusion?.epilogue === true &&
-        uses.get(candidate) === 1 &&
-        producer.outputs.slice(1).every((other) => !uses.has(other)) &&
-        fusible(map, candidate)
-      );
-    });
-    if (value?.node && !found.has(value.node)) found.set(value.node, map);
-  }
-  return found;
-}
-
-/** For each kernel that can evaluate expressions while loading, the maps it takes, by input. */
-function findLoads(
-  nodes: readonly Node[],
-  uses: ReadonlyMap<Value, number>,
-  kernelFor: (node: Node) => Kernel,
-  epilogues: ReadonlyMap<Node, Node>,
-): ReadonlyMap<Node, readonly (Node | null)[]> {
-  const taken = new Set(epilogues.values());
-  const found = new Map<Node, readonly (Node | null)[]>();
-  for (const node of nodes) {
-    if (node.op.name === reshapeOp.name) continue;
-    const rules = kernelFor(node).fusion?.load;
-    if (!rules) continue;
-    const maps = node.inputs.map((value, index) => {
-      const map = value.node;
-      if (!rules[index] || map?.op.name !== mapOp.name || taken.has(map) || uses.get(value) !== 1 || !fusible(map, value)) return null;
-      const { expression } = map.attributes as MapAttributes;
-      const harmless =
-        rules[index] === 'masked' ||
-        [...e.inputsRead(expression)].some((i) => map.inputs[i]!.shape.length === value.shape.length && e.preservesZero(expression, i));
-      if (map.inputs.length === 0 || !harmless) return null;
-      taken.add(map);
-      return map;
-    });
-    if (maps.some((map) => map !== null)) found.set(node, maps);
-  }
-  return found;
-}
+const loadOf = (map: Node | null): GroupLoad | null => map && { ...(map.attributes as MapAttributes), values: map.inputs, result: null };
 
 function makeStep(
-  node: Node,
-  map: Node | null,
-  loadMaps: readonly (Node | null)[] | undefined,
+  { node, map, fused, loads: loadMaps }: StepParts,
+  kernelFor: (node: Node) => Kernel,
   uses: ReadonlyMap<Value, number>,
   stored: (value: Value) => Value,
 ): Step {
   const loads = node.inputs.map((_, i): FusedExpression | null => {
     const load = loadMaps?.[i];
-    return load ? { ...(load.attributes as MapAttributes), values: load.inputs.map(stored) } : null;
+    return load ? { expression: load.expression, shape: load.shape, values: load.values.map(stored) } : null;
   });
   const inputs = node.inputs.map((value, i) => (loads[i] ? null : stored(value)));
   const epilogue = map ? epilogueOf(node.outputs[0]!, map, stored) : null;
   const outputs = node.outputs.map((value, i) => (i === 0 && map ? map.outputs[0]! : uses.has(value) ? value : null));
-  const reads = [...inputs, ...loads.flatMap((load) => load?.values ?? []), ...(epilogue?.values ?? [])].filter((value) => value !== null);
-  return { node, inputs, loads, outputs, epilogue, reads: [...new Set(reads)] };
+  const kept = node.inputs.map((_, i) => {
+    const result = loadMaps?.[i]?.result;
+    return result ? outputs.push(result) - 1 : null;
+  });
+  const operands = inputs.map((value, i) => loads[i]?.values ?? [value]);
+  const { inputs: replaced = [], epilogue: replaces = false } = kernelFor(node).inPlace?.(siteOf(node)) ?? {};
+  const isReplaced = (i: number): boolean => replaced === 'all' || replaced.includes(i);
+  const [own, others] = [true, false].map((wanted) => operands.filter((_, i) => isReplaced(i) === wanted).flat()) as [Values, Values];
+  (replaces ? own : others).push(...(epilogue?.values ?? []));
+  const isNeeded = (value: Value | null): value is Value => value !== null;
+  return {
+    node,
+    fused,
+    inputs,
+    loads,
+    kept,
+    outputs,
+    epilogue,
+    reads: [...new Set([...operands.flat(), ...(epilogue?.values ?? [])].filter(isNeeded))],
+    waitsFor: [],
+    overwrites: [...new Set(own.filter(isNeeded))].filter((value) => !others.includes(value) && isAsLarge(value, node.outputs[0]!)),
+  };
 }
+
+const isAsLarge = (value: Value, output: Value): boolean => sizeOf(value.shape) === sizeOf(output.shape);
 
 /** Renumbers the map's inputs so that the kernel's result is input 0. */
 function epilogueOf(result: Value, map: Node, stored: (value: Value) => Value): FusedExpression {
@@ -194,26 +186,33 @@ function separateStatic(steps: readonly Step[], program: Program): Pick<Schedule
 }
 
 /**
- * A variable may be overwritten in place when nothing later reads its old value, and the step that computes the new one
- * reads each old element no later than it writes it (a map of the same shape), or not at all. What the prelude computes is
- * copied: it is not computed again in every run.
+ * Values that may be written straight into the variable they are for, by a step that reads each old element no later than it writes it, or
+ * not at all. What the prelude computes is copied: it is not computed again in every run.
  */
-function placeUpdates(program: Program, steps: readonly Step[], stored: (value: Value) => Value): Schedule['updates'] {
+function overwritable(program: Program, steps: readonly Step[], stored: (value: Value) => Value): ReadonlyMap<Value, Variable> {
   const kept = new Set(rootsOf(program).map(stored));
-  const claimed = new Set<Value>();
+  const makers = new Map(steps.flatMap((step) => step.outputs.flatMap((output) => (output ? [[output, step] as const] : []))));
+  const found = new Map<Value, Variable>();
+  for (const [variable, value] of program.updates ?? []) {
+    const step = makers.get(value);
+    const elementwise = step?.node.op.name === mapOp.name && sameShape(value.shape, variable.shape);
+    const reads = step?.reads.includes(variable) && !elementwise && !(step.outputs[0] === value && step.overwrites.includes(variable));
+    if (step && !reads && !found.has(value) && !kept.has(variable)) found.set(value, variable);
+  }
+  return found;
+}
+
+/** They are, where nothing reads the old value later. */
+function placeUpdates(
+  program: Program,
+  steps: readonly Step[],
+  candidates: ReadonlyMap<Value, Variable>,
+  stored: (value: Value) => Value,
+): Schedule['updates'] {
+  const lastReads = new Map(steps.flatMap((step, at) => step.reads.map((value) => [value, at] as const)));
+  const made = new Map(steps.flatMap((step, at) => step.outputs.map((value) => [value, at] as const)));
   return (program.updates ?? []).map(([variable, target]) => {
     const value = stored(target);
-    const at = steps.findIndex((step) => step.outputs.includes(value));
-    const step = steps[at];
-    const elementwise = step?.node.op.name === mapOp.name && sameShape(value.shape, variable.shape);
-    const direct =
-      step !== undefined &&
-      value === target &&
-      !claimed.has(value) &&
-      !kept.has(variable) &&
-      (elementwise || !step.reads.includes(variable)) &&
-      !steps.slice(at + 1).some((later) => later.reads.includes(variable));
-    if (direct) claimed.add(value);
-    return { variable, value, direct };
+    return { variable, value, direct: candidates.get(value) === variable && (lastReads.get(variable) ?? -1) <= made.get(value)! };
   });
 }

@@ -1,3 +1,4 @@
+import type { DeviceInfo } from '../backend.ts';
 import * as e from '../expression/index.ts';
 import { constant, type Node, type Value } from '../graph.ts';
 import type { Kernel } from '../kernel.ts';
@@ -6,7 +7,7 @@ import { fill, fillOp, type FillAttributes } from '../ops/fill.ts';
 import { reshapeOp, reshape, type ReshapeAttributes } from '../ops/reshape.ts';
 import type { Program } from '../program.ts';
 import { sizeOf } from '../tensor.ts';
-import { reapply, rewriteProgram } from './rewrite.ts';
+import { isStatic, reapply, rewriteProgram, updatedVariables } from './rewrite.ts';
 
 /** Replaces ops for which the backend has no kernel by their expansions, as deep as needed. */
 export function expandMissing(program: Program, hasKernel: (node: Node) => boolean): Program {
@@ -20,8 +21,10 @@ export function expandMissing(program: Program, hasKernel: (node: Node) => boole
 }
 
 /** Replaces ops by what the backend's kernels make of them. */
-export function lowerKernels(program: Program, kernelFor: (node: Node) => Kernel): Program {
-  return rewriteProgram(program, (node, inputs) => kernelFor(node).lower?.(inputs, node.attributes as never) ?? null);
+export function lowerKernels(program: Program, kernelFor: (node: Node) => Kernel, device: DeviceInfo): Program {
+  const updated = updatedVariables(program);
+  const lowering = { device, isStatic: (value: Value) => isStatic(value, updated) };
+  return rewriteProgram(program, (node, inputs) => kernelFor(node).lower?.(inputs, node.attributes as never, lowering) ?? null);
 }
 
 /** Removes `stopGradient`: it means nothing once gradients are built. */

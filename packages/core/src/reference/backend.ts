@@ -72,7 +72,7 @@ class ReferenceProgram implements DeviceProgram {
       throwIfAborted(signal, 'run');
       const before = performance.now();
       this.#execute(step, values);
-      if (profile) times.push({ op: step.node.op.name, nanoseconds: (performance.now() - before) * 1e6 });
+      if (profile) times.push({ op: step.node.op.name, step, nanoseconds: (performance.now() - before) * 1e6 });
     }
     const fetched = new Map(fetch.map((value) => [value, this.#data(value, values).slice()]));
     const updated = this.#schedule.updates.map(({ variable, value }) => [variable, this.#data(value, values).slice()] as const);

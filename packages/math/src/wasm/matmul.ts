@@ -1,13 +1,14 @@
-import { wasmKernel } from '@shoal/backend-wasm';
-import { apply1, fill, reshape, type Op, type Shape, type TensorType, type Value } from '@shoal/core';
+import { panelColumns, wasmKernel } from '@shoal/backend-wasm';
+import { apply1, fill, reshape, type Lowering, type Op, type Shape, type TensorType, type Value } from '@shoal/core';
 import { matmulOp, matmulSizes, type MatmulAttributes, type MatmulSizes } from '../matmul.ts';
 import { emitDots } from './dots.ts';
-import { packOp, panel } from './pack.ts';
-import { emitProduct } from './product.ts';
+import { packOp } from './pack.ts';
+import { emitProduct, productInPlace } from './product.ts';
 
 interface PackedAttributes extends MatmulAttributes {
   /** Shape of b before it was packed. */
   readonly bShape: Shape;
+  readonly panel: number;
 }
 
 const unpacked = (b: Shape): TensorType => ({ shape: b, dtype: 'f32' });
@@ -31,7 +32,7 @@ const usesDots = ({ m }: MatmulSizes, { transposeA, transposeB }: MatmulAttribut
   transposeB && (m === 1 || (m === 2 && !transposeA));
 const usesRows = ({ m }: MatmulSizes, { transposeB }: MatmulAttributes): boolean => !transposeB && m < vectorsOf.length;
 
-function lower([a, b]: readonly Value[], attributes: MatmulAttributes): readonly Value[] | null {
+function lower([a, b]: readonly Value[], attributes: MatmulAttributes, { device }: Lowering): readonly Value[] | null {
   const sizes = matmulSizes(a!, b!, attributes);
   const { batch, m, k, n } = sizes;
   const { transposeA, transposeB } = attributes;
@@ -40,8 +41,9 @@ function lower([a, b]: readonly Value[], attributes: MatmulAttributes): readonly
   // One column: its transpose is one row, and lies in memory the same way.
   if (n === 1 && m > 1) return [reshape(apply1(matmulOp, [b!, a!], { transposeA: !transposeB, transposeB: !transposeA }), shape)];
   if (usesDots(sizes, attributes) || usesRows(sizes, attributes)) return null;
-  const packed = apply1(packOp, [b!], { transposed: transposeB });
-  return [apply1(packedProductOp, [a!, packed], { ...attributes, bShape: b!.shape })];
+  const panel = panelColumns(device.flags['wide'] === true, n);
+  const packed = apply1(packOp, [b!], { transposed: transposeB, panel });
+  return [apply1(packedProductOp, [a!, packed], { ...attributes, bShape: b!.shape, panel })];
 }
 
 const lead = ({ shape }: TensorType): Shape => shape.slice(0, -2);
@@ -64,7 +66,7 @@ export const matmulWasm = wasmKernel(
       b: { lead: lead(b), bytes: k * n * 4, columns, panel: columns * 4, step: n * 4 },
     });
   },
-  { lower, fusion: { epilogue: true } },
+  { lower, fusion: { epilogue: true }, inPlace: ({ inputs: [a, b], attributes }) => productInPlace(matmulSizes(a!, b!, attributes)) },
 );
 
 export const packedProductWasm = wasmKernel(
@@ -74,6 +76,7 @@ export const packedProductWasm = wasmKernel(
     const b = unpacked(site.attributes.bShape);
     const sizes = matmulSizes(a, b, site.attributes);
     const { k, n } = sizes;
+    const { panel } = site.attributes;
     const bytes = k * panel * 4;
     emitProduct(site, {
       ...sizes,
@@ -81,5 +84,8 @@ export const packedProductWasm = wasmKernel(
       b: { lead: lead(b), bytes: Math.ceil(n / panel) * bytes, columns: panel, panel: bytes, step: panel * 4 },
     });
   },
-  { fusion: { epilogue: true } },
+  {
+    fusion: { epilogue: true },
+    inPlace: ({ inputs: [a], attributes }) => productInPlace(matmulSizes(a!, unpacked(attributes.bShape), attributes)),
+  },
 );

@@ -1,19 +1,18 @@
-import { wasmKernel } from '@shoal/backend-wasm';
-import type { FunctionBuilder, Local, V128 } from '@shoal/backend-wasm/encoder';
+import { atMost, transposeSquare, wasmKernel } from '@shoal/backend-wasm';
+import type { FunctionBuilder, Local } from '@shoal/backend-wasm/encoder';
 import { sizeOf, type Op, type Shape } from '@shoal/core';
 
 export interface PackAttributes {
   /** Read the operand as [..., n, k] instead of [..., k, n]. */
   readonly transposed: boolean;
+  /** Columns side by side in one panel: a few vectors. */
+  readonly panel: number;
 }
 
-/** Columns side by side in one panel: two vectors. */
-export const panel = 8;
-
-/** The right operand of a product in panels: [..., k, n] to [..., panels, k, 8]. Columns beyond the last hold anything. */
+/** The right operand of a product in panels: [..., k, n] to [..., panels, k, panel]. Columns beyond the last hold anything. */
 export const packOp: Op<PackAttributes> = {
   name: 'math/wasm-pack',
-  infer([b], { transposed }) {
+  infer([b], { transposed, panel }) {
     const [k, n] = sizesOf(b!.shape, transposed);
     return [{ shape: [...b!.shape.slice(0, -2), Math.ceil(n / panel), k, panel], dtype: 'f32' }];
   },
@@ -27,7 +26,7 @@ function sizesOf(shape: Shape, transposed: boolean): readonly [k: number, n: num
 }
 
 /** One tile packs one panel. */
-export const packWasm = wasmKernel(packOp, ({ inputs: [b], attributes: { transposed }, stage: addStage }) => {
+export const packWasm = wasmKernel(packOp, ({ inputs: [b], attributes: { transposed, panel }, stage: addStage }) => {
   const [k, n] = sizesOf(b!.shape, transposed);
   const panels = Math.ceil(n / panel);
   const matrices = sizeOf(b!.shape.slice(0, -2));
@@ -37,8 +36,8 @@ export const packWasm = wasmKernel(packOp, ({ inputs: [b], attributes: { transpo
     const matrix = f.let(i32.add(stage.input(0), i32.mul(i32.divU(tile, panels), k * n * 4)));
     const first = f.let(i32.mul(i32.remU(tile, panels), panel));
     const target = f.let(i32.add(stage.output(0), i32.mul(tile, k * panel * 4)));
-    if (transposed) emitTransposed(f, { matrix, first, target }, k, n);
-    else emitRows(f, { matrix, first, target }, k, n);
+    if (transposed) emitTransposed(f, { matrix, first, target, panel }, k, n);
+    else emitRows(f, { matrix, first, target, panel }, k, n);
   });
 });
 
@@ -46,10 +45,11 @@ interface Place {
   readonly matrix: Local<'i32'>;
   readonly first: Local<'i32'>;
   readonly target: Local<'i32'>;
+  readonly panel: number;
 }
 
 /** Neighbouring columns are neighbours already. */
-function emitRows(f: FunctionBuilder, { matrix, first, target }: Place, k: number, n: number): void {
+function emitRows(f: FunctionBuilder, { matrix, first, target, panel }: Place, k: number, n: number): void {
   const { i32, v128 } = f;
   const source = f.let(i32.add(matrix, i32.shl(first, 2)));
   const [to, end] = [f.let(target), f.let(i32.add(target, k * panel * 4))];
@@ -61,17 +61,16 @@ function emitRows(f: FunctionBuilder, { matrix, first, target }: Place, k: numbe
 }
 
 /** Four rows of four numbers become columns; columns beyond the last repeat it. */
-function emitTransposed(f: FunctionBuilder, { matrix, first, target }: Place, k: number, n: number): void {
+function emitTransposed(f: FunctionBuilder, { matrix, first, target, panel }: Place, k: number, n: number): void {
   const { i32, v128 } = f;
   const block = (lane: number, rows: number, from: readonly Local<'i32'>[], at: Local<'i32'>, to: Local<'i32'>): void => {
     const read = [0, 1, 2, 3].map((i) => f.let(v128.load(i32.add(from[lane + i]!, at), 0, 4)));
-    transpose(f, read)
+    transposeSquare(f, read)
       .slice(0, rows)
       .forEach((column, row) => v128.store(to, column, (row * panel + lane) * 4));
   };
   const from = Array.from({ length: panel }, (_, lane) => {
-    const column = f.let(i32.add(first, lane));
-    return f.let(i32.add(matrix, i32.mul(f.select(column, i32.const(n - 1), i32.ltU(column, n)), k * 4)));
+    return f.let(i32.add(matrix, i32.mul(atMost(f, i32.add(first, lane), n - 1), k * 4)));
   });
   const [at, to] = [f.local.i32(), f.let(target)];
   const both = (rows: number): void => {
@@ -84,16 +83,4 @@ function emitTransposed(f: FunctionBuilder, { matrix, first, target }: Place, k:
     f.set(at, whole * 4);
     both(k - whole);
   }
-}
-
-function transpose(f: FunctionBuilder, [a, b, c, d]: readonly Local<'v128'>[]): readonly V128[] {
-  const { shuffle } = f.f32x4;
-  const [ab, cd] = [f.let(shuffle(a!, b!, [0, 4, 1, 5])), f.let(shuffle(c!, d!, [0, 4, 1, 5]))];
-  const [abHigh, cdHigh] = [f.let(shuffle(a!, b!, [2, 6, 3, 7])), f.let(shuffle(c!, d!, [2, 6, 3, 7]))];
-  return [
-    shuffle(ab, cd, [0, 1, 4, 5]),
-    shuffle(ab, cd, [2, 3, 6, 7]),
-    shuffle(abHigh, cdHigh, [0, 1, 4, 5]),
-    shuffle(abHigh, cdHigh, [2, 3, 6, 7]),
-  ];
 }

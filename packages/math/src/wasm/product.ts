@@ -1,8 +1,7 @@
-import { storeLanes, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import { atMost, cutRows, forPiece, startSums, storeLanes, sumProducts, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
 import type { Local, Operand } from '@shoal/backend-wasm/encoder';
-import { sizeOf, type Shape } from '@shoal/core';
+import { sizeOf, type InPlace, type Shape } from '@shoal/core';
 import { matrixOffset } from './batches.ts';
-import { cutRows } from './tiling.ts';
 
 /** Where the elements of the operands are. Distances are in bytes. */
 export interface ProductPlan {
@@ -18,6 +17,9 @@ export interface ProductPlan {
 
 /** Terms that one float32 sum adds up before it joins the total: error grows with the length of a chain. */
 const chain = 1024;
+/** A total that several chains join stands in the result, so nothing that the epilogue reads may. */
+export const productInPlace = ({ k }: Pick<ProductPlan, 'k'>): InPlace => ({ epilogue: k <= chain });
+
 /** Rows, and multiply-adds, that a tile of work aims at. */
 const rowsPerTile = 48;
 const workPerTile = 2 ** 21;
@@ -48,8 +50,7 @@ export function emitProduct(site: WasmSite, plan: ProductPlan): void {
       const matrix = f.let(i32.divU(block, rowBlocks));
       const share = (index: Operand<'i32'>, size: number, all: number): { readonly from: Local<'i32'>; readonly to: Local<'i32'> } => {
         const from = f.let(i32.mul(index, size));
-        const to = f.let(i32.add(from, size));
-        return { from, to: all % size === 0 ? to : f.let(f.select(to, i32.const(all), i32.ltU(to, all))) };
+        return { from, to: f.let(atMost(f, i32.add(from, size), all)) };
       };
       const pieces = share(i32.remU(block, rowBlocks), piecesPerTile, count);
       const columns = share(i32.remU(tile, panelBlocks), panelsPerTile, panels);
@@ -68,16 +69,9 @@ export function emitProduct(site: WasmSite, plan: ProductPlan): void {
             y: f.let(i32.add(i32.mul(i32.add(i32.mul(matrix, m), row), n * 4), channel)),
             channel,
           };
-          const emit = (lanes: number): void => emitMicroTile({ stage, plan, hasEpilogue: site.hasEpilogue }, place, rows, lanes);
-          const rest = n % b.columns;
-          if (rest === 0) emit(b.columns);
-          else if (panels === 1) emit(rest);
-          else
-            f.if(
-              i32.eq(panel, panels - 1),
-              () => emit(rest),
-              () => emit(b.columns),
-            );
+          const emit = (lanes: number): void =>
+            f.temporaries(() => emitMicroTile({ stage, plan, hasEpilogue: site.hasEpilogue }, place, rows, lanes));
+          forPiece(f, { total: n, size: b.columns, isLast: () => i32.eq(panel, panels - 1) }, emit);
         });
       });
     });
@@ -92,29 +86,17 @@ interface Place {
   readonly channel: Local<'i32'>;
 }
 
-const range = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
-
 function emitMicroTile({ stage, plan, hasEpilogue }: Emission, place: Place, rows: number, lanes: number): void {
   const { f } = stage;
   const { i32, f32x4, v128 } = f;
   const { k, n, a, b } = plan;
-  const vectors = range(Math.ceil(lanes / 4));
-  const sums = range(rows).map(() => vectors.map(() => f.local.v128(0)));
-  const each = (body: (sum: Local<'v128'>, offset: number, vector: number, count: Lanes) => void): void =>
-    sums.forEach((ofRow, row) => ofRow.forEach((sum, v) => body(sum, row * n * 4 + v * 16, v, Math.min(4, lanes - v * 4) as Lanes)));
+  const sums = startSums(f, rows, Math.ceil(lanes / 4));
+  const each = (body: (sum: Local<'v128'>, offset: number, count: Lanes) => void): void =>
+    sums.forEach((ofRow, row) => ofRow.forEach((sum, v) => body(sum, row * n * 4 + v * 16, Math.min(4, lanes - v * 4) as Lanes)));
   const [from, at, end] = [f.let(place.a), f.let(place.b), f.local.i32()];
-  const loop = (): void =>
-    f.loop((next) => {
-      const column = vectors.map((v) => f.let(v128.load(at, v * 16, 4)));
-      for (const row of range(rows)) {
-        const x = f.let(v128.load32Splat(from, row * a.row));
-        for (const v of vectors) f.set(sums[row]![v]!, f32x4.madd(x, column[v]!, sums[row]![v]!));
-      }
-      f.set(from, i32.add(from, a.step));
-      f.brIf(next, i32.ltU(f.tee(at, i32.add(at, b.step)), end));
-    });
+  const loop = (): void => sumProducts(f, sums, { at: from, step: a.step, rowBytes: a.row }, { at, step: b.step }, end);
   const finish = (): void =>
-    each((sum, offset, v, count) => stage.store(sum, { at: place.y, offset, channel: place.channel, channelOffset: v * 16 }, count));
+    sums.forEach((ofRow, row) => stage.storeAll(ofRow, { at: place.y, offset: row * n * 4, channel: place.channel }, lanes));
   if (k <= chain) {
     f.set(end, i32.add(at, k * b.step));
     loop();
@@ -123,13 +105,14 @@ function emitMicroTile({ stage, plan, hasEpilogue }: Emission, place: Place, row
   }
   const y = f.let(i32.add(stage.output(0), place.y));
   const last = f.let(i32.add(at, k * b.step));
-  each((sum, offset, _, count) => storeLanes(f, y, sum, count, offset));
+  each((sum, offset, count) => storeLanes(f, y, sum, count, offset));
   f.loop((next) => {
     f.set(end, i32.add(at, chain * b.step));
     f.set(end, f.select(end, last, i32.ltU(end, last)));
     loop();
-    each((sum, offset, _, count) => {
-      storeLanes(f, y, f32x4.add(sum, v128.load(y, offset, 4)), count, offset);
+    each((sum, offset) => f.set(sum, f32x4.add(sum, v128.load(y, offset, 4))));
+    each((sum, offset, count) => {
+      storeLanes(f, y, sum, count, offset);
       f.set(sum, 0);
     });
     f.brIf(next, i32.ltU(at, last));

@@ -1,9 +1,9 @@
-import { wasmKernel } from '@shoal/backend-wasm';
+import { VECTOR_BYTES, wasmKernel } from '@shoal/backend-wasm';
 import type { FunctionBuilder, I32, Local, V128 } from '@shoal/backend-wasm/encoder';
 import { averagePool, averagePoolGradient, type AveragePoolAttributes } from '../average-pool.ts';
-import { ceilOrZero, isAll, minimum, planeOf, tapsInside, wholeWindows, type Axis, type Plane, type Range } from './axis.ts';
+import { ceilOrZero, minimum, planeOf, tapsInside, wholeWindows, type Axis, type Plane, type Range } from './axis.ts';
 import { emitCells } from './cells.ts';
-import { emitWindows, forCells, isUnrolled, readTap, tapsOf, type Spot } from './windows.ts';
+import { emitWindows, forCells, lanesOf, readTap, vectorsOf, type Spot, type Tap } from './windows.ts';
 
 type Divisor = AveragePoolAttributes['divisor'];
 
@@ -17,12 +17,34 @@ export const averagePoolWasm = wasmKernel(
     const plane = planeOf(inputs[0]!.shape, outputs[0]!.shape, attributes);
     emitWindows(site, ({ f, store }) => {
       const full = splatOf(f, fullCount(plane, attributes.divisor));
-      const write = ({ to, channel, lanes }: Spot, sum: V128, count: V128 | null): void =>
-        store(count ? f.f32x4.div(sum, count) : sum, { at: to, channel }, lanes);
+      const write = (spot: Spot, sum: V128, count: V128 | null, vector = 0): void => {
+        const bytes = vector * VECTOR_BYTES;
+        const place = { at: spot.to, offset: bytes, channel: spot.channel, channelOffset: bytes };
+        store(count ? f.f32x4.div(sum, count) : sum, place, lanesOf(spot, vector));
+      };
+      const { rows, columns } = plane;
+      const { divisor } = attributes;
+      const atEdge = ({ top, left }: Spot): Local<'v128'> | null => splatOf(f, countAt(f, plane, { row: top, column: left }, divisor));
       return {
-        whole: (spot) => write(spot, isUnrolled(site) ? sumTaps(spot) : sumCells(spot), full),
-        edge: (spot) =>
-          write(spot, sumCells(spot), splatOf(f, countAt(f, plane, { row: spot.top, column: spot.left }, attributes.divisor))),
+        run: (spots, taps) => {
+          const read = new Map<string, Local<'v128'>>();
+          const isWhole = taps.length === rows.window * columns.window;
+          spots.forEach((spot, i) => {
+            const value = (tap: Tap, vector: number): Local<'v128'> => {
+              const cell = tap.cell + i * columns.stride;
+              const known = read.get(`${cell} ${vector}`) ?? f.let(readTap(spots[0]!, cell, vector));
+              read.set(`${cell} ${vector}`, known);
+              return known;
+            };
+            const [first, ...others] = taps as [Tap, ...Tap[]];
+            const sums = vectorsOf(spots).map((vector) => f.let(value(first, vector)));
+            for (const tap of others) sums.forEach((sum, vector) => f.set(sum, f.f32x4.add(sum, value(tap, vector))));
+            const count = isWhole ? full : atEdge(spot);
+            sums.forEach((sum, vector) => write(spot, sum, count, vector));
+          });
+        },
+        whole: (spot) => write(spot, sumCells(spot), full),
+        edge: (spot) => write(spot, sumCells(spot), atEdge(spot)),
       };
     });
   },
@@ -37,31 +59,31 @@ export const averagePoolGradientWasm = wasmKernel(
     const plane = planeOf(inputShape, site.inputs[0]!.shape, site.attributes);
     const { rows, columns } = plane;
     const range = (axis: Axis): Range => fullWindows(axis, divisor);
-    const allFull = isAll(range(rows), rows.outputs) && isAll(range(columns), columns.outputs);
-    emitCells(site, range, ({ f, load, store }) => {
-      const full = splatOf(f, fullCount(plane, divisor));
-      return ({ to, channel, lanes, isWhole, forWindows }) => {
+    const operand = { bytes: plane.channels * 4, shift: 0 };
+    emitCells(site, [operand], range, ({ f, load, store }) => {
+      const { add, mul } = f.f32x4;
+      const full = inverseOf(f, fullCount(plane, divisor));
+      return ({ place, vector, lanes, forWindows }) => {
         const sum = f.local.v128(0);
-        const oneDivisor = isWhole || allFull;
-        forWindows(({ at, offset, position }) => {
-          const dy = load(0, { at, offset, channel });
-          const own = oneDivisor || !position ? null : splatOf(f, countAt(f, plane, startOf(f, plane, position), divisor));
-          f.set(sum, f.f32x4.add(sum, own ? f.f32x4.div(dy, own) : dy));
+        let shared = true;
+        forWindows(({ places: [source], row, column, once }) => {
+          const dy = once(`dy ${vector}`, () => {
+            const bytes = vector * VECTOR_BYTES;
+            const read = load(0, { at: source!.at, offset: source!.offset + bytes, channel: place.channel, channelOffset: bytes });
+            if ((row === null && column === null) || divisor === 'one') return f.let(read);
+            const [high, wide] = [countOf(f, rows, row, divisor), countOf(f, columns, column, divisor)];
+            const own = inverseOf(f, typeof high === 'number' && typeof wide === 'number' ? high * wide : f.i32.mul(high, wide));
+            return f.let(own ? mul(read, own) : read);
+          });
+          if (row !== null || column !== null) shared = false;
+          f.set(sum, add(sum, dy));
         });
-        store(oneDivisor && full ? f.f32x4.div(sum, full) : sum, { at: to, channel }, lanes);
+        store(full && shared ? mul(sum, full) : sum, place, lanes);
       };
     });
   },
   { fusion: { epilogue: true, load: { 0: 'masked' } } },
 );
-
-function sumTaps(spot: Spot): V128 {
-  const { f } = spot.stage;
-  const [first, ...others] = tapsOf(spot.plane);
-  const sum = f.let(readTap(spot, first!));
-  for (const tap of others) f.set(sum, f.f32x4.add(sum, readTap(spot, tap)));
-  return sum;
-}
 
 function sumCells(spot: Spot): V128 {
   const { rows, columns } = spot.plane;
@@ -91,25 +113,38 @@ function fullWindows(axis: Axis, divisor: Divisor): Range {
 
 const fullCount = ({ rows, columns }: Plane, divisor: Divisor): number => (divisor === 'one' ? 1 : rows.window * columns.window);
 
+/**
+ * 1 / count in every lane; null for 1. A division takes as long as everything else that a gradient does, and a product with the rounded inverse
+ * is off by no more than a unit in the last place.
+ */
+function inverseOf(f: FunctionBuilder, count: number | I32): Local<'v128'> | null {
+  const divisor = splatOf(f, count);
+  return divisor && f.let(f.f32x4.div(1, divisor));
+}
+
 /** A divisor in every lane; null for 1. */
 function splatOf(f: FunctionBuilder, count: number | I32): Local<'v128'> | null {
   if (count === 1) return null;
   return f.let(f.f32x4.splat(typeof count === 'number' ? f.f32.const(count) : f.f32.convertI32S(count)));
 }
 
-interface Position {
-  readonly row: Local<'i32'>;
-  readonly column: Local<'i32'>;
+/** Cells along one axis by which window `window` is divided, those of most windows where it is null. */
+function countOf(f: FunctionBuilder, axis: Axis, window: Local<'i32'> | number | null, divisor: 'present' | 'padded'): number | I32 {
+  const { size, stride, dilation, before, after } = axis;
+  if (window === null) return axis.window;
+  if (typeof window !== 'number') return countAlong(f, axis, f.let(f.i32.sub(f.i32.mul(window, stride), before)), divisor);
+  const start = window * stride - before;
+  const upTo = (end: number): number => Math.min(axis.window, Math.max(0, Math.ceil((end - start) / dilation)));
+  return divisor === 'padded' ? upTo(size + after) : upTo(size) - upTo(0);
 }
 
-/** The first cell of a window. */
-function startOf(f: FunctionBuilder, { rows, columns }: Plane, { row, column }: Position): Position {
-  const start = ({ stride, before }: Axis, window: Local<'i32'>): Local<'i32'> => f.let(f.i32.sub(f.i32.mul(window, stride), before));
-  return { row: start(rows, row), column: start(columns, column) };
-}
-
-/** What the window that starts there is divided by. */
-function countAt(f: FunctionBuilder, { rows, columns }: Plane, start: Position, divisor: Divisor): number | I32 {
+/** What the window whose first cell is there is divided by. */
+function countAt(
+  f: FunctionBuilder,
+  { rows, columns }: Plane,
+  start: { readonly row: Local<'i32'>; readonly column: Local<'i32'> },
+  divisor: Divisor,
+): number | I32 {
   if (divisor === 'one') return 1;
   return f.i32.mul(countAlong(f, rows, start.row, divisor), countAlong(f, columns, start.column, divisor));
 }

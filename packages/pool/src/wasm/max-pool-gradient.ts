@@ -1,30 +1,98 @@
-import { ELEMENTWISE_GRAIN, forLanes, forUnits, storeLanes, tilesFor, wasmKernel } from '@shoal/backend-wasm';
+import {
+  ELEMENTWISE_GRAIN,
+  forLanes,
+  forUnits,
+  storeLanes,
+  tilesFor,
+  VECTOR_BYTES,
+  wasmKernel,
+  type Stage,
+  type WasmSite,
+} from '@shoal/backend-wasm';
+import type { V128 } from '@shoal/backend-wasm/encoder';
+import { apply1, attributeKey } from '@shoal/core';
 import { maxPoolGather, maxPoolGradient } from '../max-pool.ts';
-import { emitCells } from './cells.ts';
+import type { PoolGradientAttributes } from '../window.ts';
 import { planeOf } from './axis.ts';
+import { emitCells, type Cell, type Window, type WindowOperand } from './cells.ts';
+import { maxPoolPlacesGradient, placeBytes, unpacked, winnersOp } from './places.ts';
 import { gatherLanes, planeOffsets } from './scattered.ts';
 
-/** Every cell looks at the windows it is in, and adds up those it won. */
+/** Numbers of cells that are kept in locals. */
+const mostHeld = 9;
+
+/** Every cell looks at the windows it is in, and adds up those it won. `isWinner` is a mask of the channels in which it did. */
+function emitGradient(
+  site: WasmSite<PoolGradientAttributes>,
+  winners: WindowOperand,
+  isWinnerOf: (stage: Stage) => (cell: Cell, window: Window) => V128,
+): void {
+  const operands = [{ bytes: site.outputs[0]!.shape.at(-1)! * 4, shift: 0 }, winners];
+  emitCells(
+    site,
+    operands,
+    ({ outputs }) => ({ from: 0, to: outputs }),
+    (stage) => {
+      const { f, load, store } = stage;
+      const isWinner = isWinnerOf(stage);
+      return (cell) => {
+        const { place, vector, lanes, written, forWindows } = cell;
+        let sum = written ? null : f.local.v128(0);
+        forWindows((window) => {
+          const { at, offset } = window.places[0]!;
+          const bytes = vector * VECTOR_BYTES;
+          const dy = window.once(`dy ${vector}`, () =>
+            f.let(load(0, { at, offset: offset + bytes, channel: place.channel, channelOffset: bytes })),
+          );
+          const won = f.v128.and(dy, isWinner(cell, window));
+          if (sum) f.set(sum, f.f32x4.add(sum, won));
+          else sum = f.let(won);
+        });
+        store(sum ?? f.f32x4.const(0, 0, 0, 0), place, lanes);
+      };
+    },
+  );
+}
+
+/** Of winners that are cells of the plane. Those of a max pooling of this backend are places in windows: see {@link placesGradientWasm}. */
 export const maxPoolGradientWasm = wasmKernel(
   maxPoolGradient,
   (site) => {
-    emitCells(
-      site,
-      ({ outputs }) => ({ from: 0, to: outputs }),
-      ({ f, input, load, store }) =>
-        ({ cell, to, channel, lanes, forWindows }) => {
-          const { i32, i32x4, f32x4, v128 } = f;
-          const own = f.let(i32x4.splat(cell));
-          const sum = f.local.v128(0);
-          forWindows(({ at, offset }) => {
-            const won = i32x4.eq(v128.load(i32.add(input(1), at), offset, 4), own);
-            f.set(sum, f32x4.add(sum, v128.and(load(0, { at, offset, channel }), won)));
-          });
-          store(sum, { at: to, channel }, lanes);
-        },
-    );
+    emitGradient(site, { bytes: site.outputs[0]!.shape.at(-1)! * 4, shift: 0 }, ({ f, input }) => ({ number, vector }, { places }) => {
+      const { at, offset } = places[1]!;
+      return f.i32x4.eq(f.v128.load(f.i32.add(input(1), at), offset + vector * VECTOR_BYTES, 4), f.i32x4.splat(number()));
+    });
   },
-  { fusion: { epilogue: true } },
+  {
+    fusion: { epilogue: true, load: { 0: 'masked' } },
+    lower: ([dy, winner], attributes) => {
+      const { node } = winner!;
+      const isOwn =
+        node?.op.name === winnersOp.name && attributeKey(node.attributes) === attributeKey({ ...attributes, pooled: dy!.shape });
+      return isOwn ? [apply1(maxPoolPlacesGradient, [dy!, node.inputs[0]!], attributes)] : null;
+    },
+  },
+);
+
+/** The same of places: a byte to a channel, which is compared with the number of the cell in the window. */
+export const placesGradientWasm = wasmKernel(
+  maxPoolPlacesGradient,
+  (site) => {
+    const { window } = site.attributes;
+    emitGradient(site, { bytes: placeBytes(site.outputs[0]!.shape.at(-1)!), shift: 2 }, ({ f, input }) => {
+      const { i32x4, v128 } = f;
+      // In locals, because the engine builds a vector constant anew wherever one stands.
+      const numbers = Array.from({ length: window.height * window.width }, (_, tap) => i32x4.const(tap, tap, tap, tap));
+      const held = numbers.slice(0, mostHeld).map((number) => f.let(number));
+      return ({ vector }, { places, tap, once }) => {
+        const { at, offset } = places[1]!;
+        const bytes = once('places', () => f.let(v128.load(f.i32.add(input(1), at), offset, 1)));
+        const place = once(`places ${vector}`, () => f.let(unpacked(f, bytes, vector)));
+        return i32x4.eq(place, typeof tap !== 'number' ? i32x4.splat(tap()) : (held[tap] ?? numbers[tap]!));
+      };
+    });
+  },
+  { fusion: { epilogue: true, load: { 0: 'masked' } } },
 );
 
 /** Reads the winners of each window, one channel at a time. */

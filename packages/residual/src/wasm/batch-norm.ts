@@ -96,7 +96,7 @@ export const batchNormWasm = wasmKernel(
       return madd(sub(load(0, place), factor(0)), factor(1), factor(2));
     });
   },
-  { fusion: { epilogue: true } },
+  { fusion: { epilogue: true }, inPlace: () => ({ inputs: [0], epilogue: true }) },
 );
 
 /** The sums over the batch, then each element by itself: dx = scale (dy - mean(dy) - (x - mean) slope). */
@@ -161,7 +161,7 @@ export const batchNormGradientWasm = wasmKernel(
       return mul(nmadd(centred, factor(2), sub(load(4, place), factor(1))), factor(3));
     });
   },
-  { fusion: { epilogue: true, load: { 4: 'masked' } } },
+  { fusion: { epilogue: true, load: { 4: 'masked' } }, inPlace: () => ({ inputs: [0, 4], epilogue: true }) },
 );
 
 /** Some neighbouring vectors of channels of one block of rows. */

@@ -1,0 +1,89 @@
+import { feedsFor, heldBytes, macsOf, phaseProgram, type HeldBytes, type Phase, type Timing } from '@shoal/analyze';
+import { sizeOf, type Runtime } from '@shoal/core';
+import type { Network } from '@shoal/residual';
+import { networks, type NetworkName } from '@shoal/zoo';
+import type { Observable } from 'rxjs';
+import { modeOf, type Mode } from '../environment.ts';
+import { sampleInTurn, type Job, type Prepared, type SamplingEvent } from '../sampling.ts';
+
+/** One measured row of `shoal.bench-model/1`. */
+export interface NetworkRow extends Timing, Mode {
+  readonly model: string;
+  readonly phase: Phase;
+  readonly backend: string;
+  readonly threads: number;
+  readonly clock: string;
+  readonly batch: number;
+  /** [n,h,w,c] */
+  readonly input: readonly number[];
+  readonly params: number;
+  /** Multiply-accumulates of one run, by the graph as it was built. */
+  readonly macs: number;
+  /** Two operations for each of `macs`, in 10^9 a second at the median. */
+  readonly gflops: number;
+  readonly imagesPerSecond: number;
+  /** The sum of `heldBytes`. */
+  readonly peakBytes: number;
+  readonly heldBytes: HeldBytes;
+}
+
+export interface NetworkBenchOptions {
+  readonly models: readonly NetworkName[];
+  readonly phases: readonly Phase[];
+  readonly batch: number;
+  /** Default each network's own. */
+  readonly input?: readonly [height: number, width: number];
+  /** Samples of each row. */
+  readonly repeat: number;
+}
+
+/**
+ * Measures whole networks, all models and phases in turn. Each phase has variables of its own: a step changes the parameters, and inference
+ * would have to pack them again for each sample.
+ */
+export function measureNetworks(runtime: Runtime, options: NetworkBenchOptions): Observable<SamplingEvent<NetworkRow>> {
+  const jobs = options.models.flatMap((model) => {
+    const drawn = networks[model]();
+    return options.phases.map((phase, i) => jobOf(runtime, i === 0 ? drawn : networks[model](), drawn, phase, options));
+  });
+  return sampleInTurn([jobs], options.repeat);
+}
+
+function jobOf(runtime: Runtime, network: Network, drawn: Network, phase: Phase, options: NetworkBenchOptions): Job<NetworkRow> {
+  const prepare = async (): Promise<Prepared<NetworkRow>> => {
+    const { batch, input } = options;
+    const work = phaseProgram(network, phase, { batch, ...(input ? { input } : {}) });
+    if (network !== drawn) await copyState(runtime, drawn, network);
+    const executable = await runtime.compile(work.program);
+    const { backend, threads, clock } = runtime.info;
+    const macs = macsOf(work.program);
+    const held = heldBytes(work, executable);
+    const row = (times: Timing): NetworkRow => ({
+      model: network.name,
+      phase,
+      backend,
+      threads,
+      clock,
+      ...modeOf(runtime.info),
+      batch,
+      input: work.image.shape,
+      params: work.graph.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+      macs,
+      ...times,
+      gflops: (2 * macs) / times.medianMs / 1e6,
+      imagesPerSecond: (1000 * batch) / times.medianMs,
+      peakBytes: held.arena + held.variables + held.derived,
+      heldBytes: held,
+    });
+    return { executable, feeds: feedsFor(work, executable), row };
+  };
+  return { group: network.name, name: phase, prepare };
+}
+
+/** Drawing the weights of a large network takes longer than copying them. */
+async function copyState(runtime: Runtime, from: Network, to: Network): Promise<void> {
+  for (const [name, variable] of Object.entries(to.scope.state)) {
+    const source = from.scope.state[name];
+    if (source) await runtime.write(variable, await runtime.read(source));
+  }
+}

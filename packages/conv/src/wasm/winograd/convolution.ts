@@ -1,0 +1,170 @@
+import { forPiece, forUnits, wasmKernel, type Scratch, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import type { I32, Local } from '@shoal/backend-wasm/encoder';
+import { nhwc } from '@shoal/core';
+import { productFunction } from './products.ts';
+import { emitOutputTile, emitSourceTile, type TilePlace } from './tile.ts';
+import { outputSide, points, staggered, tilesOf, winogradConvolution, winogradSizes, type WinogradAttributes } from './tiles.ts';
+
+/** Blocks from which on each transforms its own sources; fewer are cut by output channels as well and share them. */
+const blocksEnough = 8;
+/** Source cells times channels that a tile of work aims at where sources are transformed by themselves. */
+const cellsWanted = 32768;
+
+/** All that the emitters share. Sizes in bytes are called so, the others are elements. */
+export interface WinogradPlan {
+  readonly attributes: WinogradAttributes;
+  readonly source: { readonly height: number; readonly width: number; readonly channels: number };
+  readonly target: { readonly height: number; readonly width: number; readonly channels: number };
+  readonly tiles: ReturnType<typeof tilesOf>;
+  readonly sizes: ReturnType<typeof winogradSizes>;
+  readonly hasBias: boolean;
+  /** Vectors that are computed side by side. */
+  readonly vectors: number;
+  /** Transformed sources of one tile at one point; and from one point to the next. */
+  readonly sourceRowBytes: number;
+  readonly sourcePointBytes: number;
+  readonly productRowBytes: number;
+  readonly productPointBytes: number;
+}
+
+/**
+ * Winograd convolution. Tiles of the output are numbered over the whole batch and go through in blocks: the sources of a block are
+ * transformed, multiplied with one slice of the weights after the other (36 products of matrices each, one per point), and the products
+ * transformed back. Where there are few blocks the sources of all are transformed first, and blocks times slices shared among threads.
+ */
+export const winogradConvolutionWasm = wasmKernel(winogradConvolution, emit, { fusion: { epilogue: true } });
+
+function emit(site: WasmSite<WinogradAttributes>): void {
+  const { attributes, inputs, outputs } = site;
+  const [, height, width, channels] = nhwc(winogradConvolution.name, inputs[0]!.shape);
+  const [, outputHeight, outputWidth, outputChannels] = nhwc(winogradConvolution.name, outputs[0]!.shape);
+  const tiles = tilesOf(outputs[0]!.shape);
+  const sizes = winogradSizes(attributes.weightShape, attributes);
+  const blocks = Math.ceil(tiles.count / attributes.block);
+  const isShared = blocks < blocksEnough;
+  const row = Math.ceil(channels / 4) * 4;
+  const slice = attributes.panel * attributes.panelsPerSlice;
+  const plan: WinogradPlan = {
+    attributes,
+    source: { height, width, channels },
+    target: { height: outputHeight, width: outputWidth, channels: outputChannels },
+    tiles,
+    sizes,
+    hasBias: inputs.length > 2,
+    vectors: site.engine.wide ? 2 : 1,
+    sourceRowBytes: row * 4,
+    sourcePointBytes: staggered((isShared ? tiles.count : attributes.block) * row) * 4,
+    productRowBytes: slice * 4,
+    productPointBytes: staggered(attributes.block * slice) * 4,
+  };
+  const sources = site.scratch(points * plan.sourcePointBytes, { perThread: !isShared });
+  const patch = site.scratch(points * channels * 4 + 16, { perThread: true });
+  const products = site.scratch(points * plan.productPointBytes, { perThread: true });
+  /** Transforms the sources of `perTile` tiles; those of a block by itself are counted from its first on. */
+  const emitSources = (stage: Stage, perTile: number): void => {
+    const { f, tile } = stage;
+    const { i32 } = f;
+    forUnits(stage, tiles.count, perTile, (index) => {
+      const own = isShared ? index : i32.sub(index, i32.mul(tile, perTile));
+      const to = f.let(i32.add(stage.scratch(sources), i32.mul(own, plan.sourceRowBytes)));
+      emitSourceTile(plan, stage, { place: placeOf(plan, stage, index), patch: stage.scratch(patch), to });
+    });
+  };
+  const sourcesPerTile = Math.max(1, Math.floor(cellsWanted / (points * channels)));
+  if (isShared) {
+    site.stage({ tiles: Math.ceil(tiles.count / sourcesPerTile) }, (stage) => emitSources(stage, sourcesPerTile));
+    site.stage({ tiles: blocks * sizes.slices }, (stage) => {
+      const { f, tile } = stage;
+      const block = f.let(f.i32.remU(tile, blocks));
+      const from = f.let(f.i32.add(stage.scratch(sources), f.i32.mul(block, attributes.block * plan.sourceRowBytes)));
+      emitSlice(plan, site, stage, { block, blocks, slice: f.let(f.i32.divU(tile, blocks)), sources: from, products });
+    });
+    return;
+  }
+  site.stage({ tiles: blocks }, (stage) => {
+    const { f, tile } = stage;
+    emitSources(stage, attributes.block);
+    const slice = f.local.i32();
+    f.for(slice, 0, sizes.slices, 1, () => {
+      emitSlice(plan, site, stage, { block: tile, blocks, slice, sources: stage.scratch(sources), products });
+    });
+  });
+}
+
+/** Where tile `index` reads and writes: the first source cell may lie outside. */
+function placeOf({ attributes, tiles }: WinogradPlan, { f }: Stage, index: Local<'i32'>): TilePlace {
+  const { i32 } = f;
+  const image = f.let(i32.divU(index, tiles.down * tiles.across));
+  const within = f.let(i32.remU(index, tiles.down * tiles.across));
+  const targetRow = f.let(i32.mul(i32.divU(within, tiles.across), outputSide));
+  const targetColumn = f.let(i32.mul(i32.remU(within, tiles.across), outputSide));
+  return {
+    image,
+    targetRow,
+    targetColumn,
+    sourceRow: f.let(i32.add(targetRow, attributes.origin.row)),
+    sourceColumn: f.let(i32.add(targetColumn, attributes.origin.column)),
+  };
+}
+
+interface SlicePlace {
+  readonly block: Local<'i32'>;
+  readonly blocks: number;
+  readonly slice: Local<'i32'>;
+  readonly sources: Local<'i32'>;
+  readonly products: Scratch;
+}
+
+/** Multiplies a block of tiles with a slice of the weights, and transforms the products back. */
+function emitSlice(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, stage: Stage, place: SlicePlace): void {
+  const { attributes, tiles } = plan;
+  const { f } = stage;
+  const { i32 } = f;
+  forPiece(f, { total: tiles.count, size: attributes.block, isLast: () => i32.eq(place.block, place.blocks - 1) }, (rows) =>
+    emitProducts(plan, site, stage, place, rows),
+  );
+  const from = f.let(stage.scratch(place.products));
+  forUnits({ f, tile: place.block }, tiles.count, attributes.block, (index) => {
+    emitOutputTile(plan, stage, { slice: place.slice, from, place: placeOf(plan, stage, index) });
+    f.set(from, i32.add(from, plan.productRowBytes));
+  });
+}
+
+/** The products of `rows` tiles with one slice, point by point. */
+function emitProducts(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, stage: Stage, place: SlicePlace, rows: number): void {
+  const { attributes, sizes } = plan;
+  const { panel, panelsPerSlice } = attributes;
+  const { f } = stage;
+  const { i32 } = f;
+  const ofLanes = (lanes: number): ReturnType<typeof productFunction> =>
+    productFunction(site.module, {
+      rows,
+      lanes,
+      inner: sizes.inner,
+      sourceRow: plan.sourceRowBytes,
+      productRow: plan.productRowBytes,
+      panel,
+      tileRows: site.engine.tileRows,
+    });
+  const isLast = f.let(i32.eq(place.slice, sizes.slices - 1));
+  const panelsOfLast = sizes.panels - (sizes.slices - 1) * panelsPerSlice;
+  const panels = f.let(f.select(i32.const(panelsOfLast), i32.const(panelsPerSlice), isLast));
+  const source = f.let(place.sources);
+  const product = f.let(stage.scratch(place.products));
+  const weight = f.let(i32.add(stage.input(1), i32.mul(place.slice, points * sizes.pointSize * 4)));
+  const [point, index] = [f.local.i32(), f.local.i32()];
+  f.for(point, 0, points, 1, () => {
+    f.for(index, 0, panels, 1, () => {
+      const operands = {
+        source,
+        weight: f.let(i32.add(weight, i32.mul(index, sizes.inner * panel * 4))),
+        product: f.let(i32.add(product, i32.mul(index, panel * 4))),
+      };
+      const isLastPanel = (): I32 => i32.and(isLast, i32.eq(index, panelsOfLast - 1));
+      forPiece(f, { total: sizes.outer, size: panel, isLast: isLastPanel }, (lanes) => f.call(ofLanes(lanes), operands));
+    });
+    f.set(source, i32.add(source, plan.sourcePointBytes));
+    f.set(product, i32.add(product, plan.productPointBytes));
+    f.set(weight, i32.add(weight, sizes.pointSize * 4));
+  });
+}

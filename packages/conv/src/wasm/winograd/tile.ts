@@ -1,0 +1,162 @@
+import { forPiece, forVectors, loadPack, type Pack, type Stage } from '@shoal/backend-wasm';
+import type { I32, Local } from '@shoal/backend-wasm/encoder';
+import type { WinogradPlan } from './convolution.ts';
+import { outputSide, points, sourceSide } from './tiles.ts';
+import { constantsFor, transformProducts, transformSource } from './transforms.ts';
+
+const vectorBytes = 16;
+
+/** Where a tile lies: first cells, the source's perhaps outside. */
+export interface TilePlace {
+  readonly image: Local<'i32'>;
+  readonly targetRow: Local<'i32'>;
+  readonly targetColumn: Local<'i32'>;
+  readonly sourceRow: Local<'i32'>;
+  readonly sourceColumn: Local<'i32'>;
+}
+
+/** Transforms the source of one tile. A tile that reaches over an edge is copied into a patch first, with zeros around it. */
+export function emitSourceTile(
+  plan: WinogradPlan,
+  stage: Stage,
+  { place, patch, to }: { readonly place: TilePlace; readonly patch: Local<'i32'>; readonly to: Local<'i32'> },
+): void {
+  const { f } = stage;
+  const { i32 } = f;
+  const { height, width, channels } = plan.source;
+  const cellBytes = channels * 4;
+  const from = f.local.i32();
+  const rowBytes = f.local.i32(sourceSide * cellBytes);
+  const inside = (): void => {
+    const cell = i32.add(i32.mul(i32.add(i32.mul(place.image, height), place.sourceRow), width), place.sourceColumn);
+    f.set(from, i32.add(stage.input(0), i32.mul(cell, cellBytes)));
+    f.set(rowBytes, width * cellBytes);
+  };
+  const overEdge = (): void => {
+    emitPatch(plan, stage, place, patch);
+    f.set(from, patch);
+  };
+  if (height < sourceSide || width < sourceSide) overEdge();
+  else {
+    const fits = (first: Local<'i32'>, size: number): I32 => i32.leU(first, size - sourceSide);
+    f.if(i32.and(fits(place.sourceRow, height), fits(place.sourceColumn, width)), inside, overEdge);
+  }
+  emitSourceTransform(plan, stage, from, rowBytes, to);
+}
+
+/** Copies the source of a tile, with zeros for what lies outside. */
+function emitPatch({ source }: WinogradPlan, stage: Stage, { image, sourceRow, sourceColumn }: TilePlace, patch: Local<'i32'>): void {
+  const { f } = stage;
+  const { i32 } = f;
+  const { height, width, channels } = source;
+  const cellBytes = channels * 4;
+  f.memory.fill(patch, 0, points * cellBytes);
+  const [first, last] = [f.let(sourceColumn), f.let(i32.add(sourceColumn, sourceSide))];
+  f.if(i32.ltS(first, 0), () => f.set(first, 0));
+  f.if(i32.gtS(last, width), () => f.set(last, width));
+  f.if(i32.gtS(last, first), () => {
+    const row = f.local.i32();
+    const to = f.let(i32.add(patch, i32.mul(i32.sub(first, sourceColumn), cellBytes)));
+    f.for(row, sourceRow, f.let(i32.add(sourceRow, sourceSide)), 1, () => {
+      f.if(i32.ltU(row, height), () => {
+        const cell = i32.add(i32.mul(i32.add(i32.mul(image, height), row), width), first);
+        f.memory.copy(to, i32.add(stage.input(0), i32.mul(cell, cellBytes)), i32.mul(i32.sub(last, first), cellBytes));
+      });
+      f.set(to, i32.add(to, sourceSide * cellBytes));
+    });
+  });
+}
+
+/** Channel by channel. Lanes beyond the last channel hold anything; nobody reads them. */
+function emitSourceTransform(plan: WinogradPlan, { f }: Stage, from: Local<'i32'>, rowBytes: Local<'i32'>, to: Local<'i32'>): void {
+  const { i32, v128 } = f;
+  const { channels } = plan.source;
+  const firsts = [from];
+  while (firsts.length < sourceSide) firsts.push(f.let(i32.add(firsts.at(-1)!, rowBytes)));
+  const constants = constantsFor(f, 'source');
+  forVectors(f, channels, plan.vectors, (offset, lanes) => {
+    const [target, ...rows] = [to, ...firsts].map((first) => f.let(i32.add(first, offset)));
+    const read = (row: number, column: number): Pack => loadPack(f, rows[row]!, column * channels * 4, Math.ceil(lanes / 4));
+    f.temporaries(() =>
+      transformSource(f, constants, read, (point, values) =>
+        values.forEach((value, v) => v128.store(target!, value, point * plan.sourcePointBytes + v * vectorBytes, 4)),
+      ),
+    );
+  });
+}
+
+/** Transforms the products of one tile with one slice into output cells, and writes those that exist. */
+export function emitOutputTile(
+  plan: WinogradPlan,
+  stage: Stage,
+  { slice, from, place }: { readonly slice: Local<'i32'>; readonly from: Local<'i32'>; readonly place: TilePlace },
+): void {
+  const { f } = stage;
+  const { i32 } = f;
+  const { height, width, channels } = plan.target;
+  const cell = i32.add(i32.mul(i32.add(i32.mul(place.image, height), place.targetRow), width), place.targetColumn);
+  const at = f.let(i32.mul(cell, channels * 4));
+  const whole = (): void => emitChannels(plan, stage, { slice, from, at, exists: null });
+  if (height % outputSide === 0 && width % outputSide === 0) return whole();
+  const [rows, columns] = [f.let(i32.sub(height, place.targetRow)), f.let(i32.sub(width, place.targetColumn))];
+  f.if(i32.and(i32.geS(rows, outputSide), i32.geS(columns, outputSide)), whole, () =>
+    emitChannels(plan, stage, { slice, from, at, exists: { rows, columns } }),
+  );
+}
+
+interface OutputPlace {
+  readonly slice: Local<'i32'>;
+  readonly from: Local<'i32'>;
+  /** Byte offset of the first cell in the output. */
+  readonly at: Local<'i32'>;
+  /** How many rows and columns of the tile exist; null for all. */
+  readonly exists: { readonly rows: Local<'i32'>; readonly columns: Local<'i32'> } | null;
+}
+
+/** All channels of the slice; the last slice may have fewer. */
+function emitChannels(plan: WinogradPlan, stage: Stage, { slice, from, at, exists }: OutputPlace): void {
+  const { f } = stage;
+  const { i32 } = f;
+  const { sizes, vectors } = plan;
+  const size = plan.attributes.panel * plan.attributes.panelsPerSlice;
+  const first = f.let(i32.mul(slice, size * 4));
+  const constants = constantsFor(f, 'products');
+  forPiece(f, { total: sizes.outer, size, isLast: () => i32.eq(slice, sizes.slices - 1) }, (channels) =>
+    forVectors(f, channels, vectors, (offset, lanes) => {
+      const product = f.let(i32.add(from, offset));
+      const channel = f.let(i32.add(first, offset));
+      const cell = f.let(i32.add(at, channel));
+      f.temporaries(() => emitCells(plan, stage, { constants, product, channel, cell, exists, lanes }));
+    }),
+  );
+}
+
+interface CellsPlace extends Pick<OutputPlace, 'exists'> {
+  readonly constants: ReturnType<typeof constantsFor>;
+  readonly product: Local<'i32'>;
+  readonly channel: Local<'i32'>;
+  readonly cell: Local<'i32'>;
+  /** How many channels: some vectors of four, or less than one. */
+  readonly lanes: number;
+}
+
+/** Some vectors of channels of 4x4 cells. */
+function emitCells(plan: WinogradPlan, stage: Stage, { constants, product, channel, cell, exists, lanes }: CellsPlace): void {
+  const { f } = stage;
+  const { i32, f32x4 } = f;
+  const { width, channels } = plan.target;
+  const vectors = Math.ceil(lanes / 4);
+  const bias = plan.hasBias ? loadPack(f, f.let(i32.add(stage.input(2), channel)), 0, vectors) : null;
+  const read = (row: number, column: number): Pack => loadPack(f, product, (row * sourceSide + column) * plan.productPointBytes, vectors);
+  const guarded = (present: I32 | null, body: () => void): void => (present ? f.if(present, body) : body());
+  transformProducts(f, constants, read, (row, cells) => {
+    guarded(exists && row > 0 ? i32.gtS(exists.rows, row) : null, () => {
+      cells.forEach((values, column) => {
+        guarded(exists && column > 0 ? i32.gtS(exists.columns, column) : null, () => {
+          const results = bias ? values.map((value, v) => f.let(f32x4.add(value, bias[v]!))) : values;
+          stage.storeAll(results, { at: cell, offset: (row * width + column) * channels * 4, channel }, lanes);
+        });
+      });
+    });
+  });
+}

@@ -1,0 +1,79 @@
+import type { Op, Shape } from '@shoal/core';
+import type { Cell } from '../taps.ts';
+
+/** Side of a tile of the output, of the window, and of the tile of the source that the first needs through the second. */
+export const outputSide = 4;
+export const windowSide = 3;
+export const sourceSide = outputSide + windowSide - 1;
+/** Products that one tile of one channel costs; directly it would be 4 * 4 * 3 * 3 = 144. */
+export const points = sourceSide ** 2;
+
+/** How transformed weights lie in memory: `[slice][point][panel][inner][lane]`, lanes beyond the last channel hold anything. */
+export interface WinogradWeightAttributes {
+  /** The window is turned around, for a convolution that runs backwards. */
+  readonly turned: boolean;
+  /** Output channels side by side in one panel. */
+  readonly panel: number;
+  /** Panels of one slice: what a block of tiles is multiplied with before it is transformed back. */
+  readonly panelsPerSlice: number;
+}
+
+/** A convolution of 3x3 windows with stride 1, by tiles of 4x4 cells of the output. */
+export interface WinogradAttributes extends WinogradWeightAttributes {
+  readonly weightShape: Shape;
+  readonly outputShape: Shape;
+  /** The source cell that the first tap of the first output cell reads. What lies outside of the source is zero. */
+  readonly origin: Cell;
+  /** Tiles that go through the transforms together. */
+  readonly block: number;
+}
+
+export interface WinogradSizes {
+  /** Channels that are read, and channels that are written. */
+  readonly inner: number;
+  readonly outer: number;
+  readonly panels: number;
+  readonly slices: number;
+  /** Elements of one point of one slice, and of all. */
+  readonly pointSize: number;
+  readonly total: number;
+}
+
+const line = 16;
+
+/** The least odd number of cache lines that holds so many elements: planes a power of two apart would fall onto the same lines of a cache. */
+export const staggered = (elements: number): number => (2 * Math.floor(Math.ceil(elements / line) / 2) + 1) * line;
+
+export function winogradSizes([, , inner, outer]: Shape, { panel, panelsPerSlice }: WinogradWeightAttributes): WinogradSizes {
+  const panels = Math.ceil(outer! / panel);
+  const slices = Math.ceil(panels / panelsPerSlice);
+  const pointSize = staggered(panelsPerSlice * inner! * panel);
+  return { inner: inner!, outer: outer!, panels, slices, pointSize, total: slices * points * pointSize };
+}
+
+/** Tiles along each axis of an output [n, h, w, c], and in the whole batch. */
+export function tilesOf([batch, height, width]: Shape): { readonly down: number; readonly across: number; readonly count: number } {
+  const [down, across] = [Math.ceil(height! / outputSide), Math.ceil(width! / outputSide)];
+  return { down, across, count: batch! * down * across };
+}
+
+const internal = { none: 'it stands only in lowered programs, after differentiation' } as const;
+
+/** Weights for {@link winogradConvolution}. Input: the weight [3, 3, inner, outer]; output: f32 [total]. */
+export const winogradWeight: Op<WinogradWeightAttributes> = {
+  name: 'conv/wasm-winograd-weight',
+  infer: ([weight], attributes) => [{ shape: [winogradSizes(weight!.shape, attributes).total], dtype: 'f32' }],
+  vjp: internal,
+  cost: () => ({}),
+};
+
+/** A convolution F(4x4, 3x3). Inputs: the source, transformed weights and, optionally, a bias of one number per output channel. */
+export const winogradConvolution: Op<WinogradAttributes> = {
+  name: 'conv/wasm-winograd',
+  infer: (_, { outputShape }) => [{ shape: outputShape, dtype: 'f32' }],
+  vjp: internal,
+  cost: ({ attributes }) => {
+    const { inner, outer } = winogradSizes(attributes.weightShape, attributes);
+    return { multiplyAccumulates: tilesOf(attributes.outputShape).count * points * inner * outer };
+  },
+};

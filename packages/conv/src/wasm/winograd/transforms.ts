@@ -1,0 +1,173 @@
+import type { Pack } from '@shoal/backend-wasm';
+import type { FunctionBuilder, Local, V128 } from '@shoal/backend-wasm/encoder';
+import { defined } from '@shoal/core';
+
+/**
+ * Winograd's minimal filtering F(4, 3): four outputs of a filter of three taps from six products, with the points 0, ±a, ±b and
+ * infinity (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, for the scheme). A product belongs to a
+ * point p: both operands are read as polynomials and evaluated there. The usual integers 0, ±1, ±2 round four times worse than
+ * a = 1/sqrt(2) and b = sqrt(2), whose products ab = 1, a²b² = 1 and a² + b² = 5/2 keep the rows as short.
+ *
+ * Filter, u(p) = (g0 + p g1 + p² g2) / N(p), N(p) being the product of p - q over the other finite points q:
+ * N(0) = 1, N(±a) = -3/2, N(±b) = 6; u(infinity) = g2.
+ *
+ * Source, v(p) = the coefficients of x (x² - a²)(x² - b²) / (x - p), applied to d0..d5:
+ *   v(0)  = d0 - 5/2 d2 + d4
+ *   v(±a) = (d4 - b² d2) ± (a d3 - b d1)
+ *   v(±b) = (d4 - a² d2) ± (b d3 - a d1)
+ *   v(infinity) = d1 - 5/2 d3 + d5
+ *
+ * Output, y(i) = the sum of pⁱ m(p) over the finite points, and m(infinity) for i = 3:
+ *   y0 = m(0) + (m(a) + m(-a)) + (m(b) + m(-b))        y2 = a² (m(a) + m(-a)) + b² (m(b) + m(-b))
+ *   y1 = a (m(a) - m(-a)) + b (m(b) - m(-b))           y3 = a³ (m(a) - m(-a)) + b³ (m(b) - m(-b)) + m(infinity)
+ *
+ * Both axes go the same way. Points are numbered 0, a, -a, b, -b, infinity.
+ */
+const a = Math.SQRT1_2;
+const b = Math.SQRT2;
+
+/** Reads vector `index` of row and column. */
+type Read = (row: number, column: number) => Pack;
+
+const sides = [0, 1, 2, 3, 4, 5] as const;
+
+/** Factors in every lane, by their number: set before the loop that uses them. */
+type Constants = ReadonlyMap<number, Local<'v128'>>;
+
+const factors = {
+  source: [a, b, a * a, b * b, 2.5],
+  products: [a, b, a * a, b * b, a ** 3, b ** 3],
+  filter: [1 / -1.5, (a * a) / -1.5, a / -1.5, 1 / 6, (b * b) / 6, b / 6],
+} as const;
+
+export const constantsFor = (f: FunctionBuilder, transform: keyof typeof factors): Constants =>
+  new Map(factors[transform].map((value) => [value, f.local.v128(f.f32x4.splat(value))]));
+
+/** Arithmetic on packs. */
+function packed(f: FunctionBuilder, constants: Constants) {
+  const { f32x4 } = f;
+  const each = (x: Pack, compute: (value: Local<'v128'>, i: number) => V128): Pack => x.map((value, i) => f.let(compute(value, i)));
+  const factor = (value: number): Local<'v128'> => defined(constants.get(value), `the factor ${value}`);
+  return {
+    add: (x: Pack, y: Pack): Pack => each(x, (value, i) => f32x4.add(value, y[i]!)),
+    subtract: (x: Pack, y: Pack): Pack => each(x, (value, i) => f32x4.sub(value, y[i]!)),
+    scale: (x: Pack, by: number): Pack => each(x, (value) => f32x4.mul(value, factor(by))),
+    /** x + by * y. */
+    plus: (x: Pack, by: number, y: Pack): Pack => each(x, (value, i) => f32x4.madd(y[i]!, factor(by), value)),
+    /** x - by * y. */
+    minus: (x: Pack, by: number, y: Pack): Pack => each(x, (value, i) => f32x4.nmadd(y[i]!, factor(by), value)),
+  };
+}
+
+type Packed = ReturnType<typeof packed>;
+
+/** v(±p) with p = a and q = b, or p = b and q = a, of six values. */
+function sourcePair({ minus, scale, add, subtract }: Packed, d: (i: number) => Pack, p: number, q: number): readonly [Pack, Pack] {
+  const even = minus(d(4), q * q, d(2));
+  const odd = minus(scale(d(3), p), q, d(1));
+  return [add(even, odd), subtract(even, odd)];
+}
+
+/** v(0) from d0, d2, d4 and, moved by one, v(infinity) from d1, d3, d5. */
+const sourceEnd = ({ minus, add }: Packed, d: (i: number) => Pack, first: number): Pack =>
+  minus(add(d(first), d(first + 4)), 2.5, d(first + 2));
+
+/**
+ * Transforms one tile of 6x6 source cells of a few channels. Rows of points are done two at a time, so that no more than twelve
+ * values live: reading a source cell again costs less than keeping it.
+ */
+export function transformSource(f: FunctionBuilder, constants: Constants, read: Read, write: (point: number, value: Pack) => void): void {
+  const ops = packed(f, constants);
+  const row = (index: number, values: readonly Pack[]): void => {
+    const at = (i: number): Pack => values[i]!;
+    const out = (point: number, value: Pack): void => write(index * sides.length + point, value);
+    out(0, sourceEnd(ops, at, 0));
+    const [aPlus, aMinus] = sourcePair(ops, at, a, b);
+    out(1, aPlus);
+    out(2, aMinus);
+    const [bPlus, bMinus] = sourcePair(ops, at, b, a);
+    out(3, bPlus);
+    out(4, bMinus);
+    out(5, sourceEnd(ops, at, 1));
+  };
+  const column = (j: number) => (i: number) => read(i, j);
+  for (const [p, q, first] of [
+    [a, b, 1],
+    [b, a, 3],
+  ] as const) {
+    const pairs = sides.map((j) => sourcePair(ops, column(j), p, q));
+    row(
+      first,
+      pairs.map(([positive]) => positive),
+    );
+    row(
+      first + 1,
+      pairs.map(([, negative]) => negative),
+    );
+  }
+  row(
+    0,
+    sides.map((j) => sourceEnd(ops, column(j), 0)),
+  );
+  row(
+    5,
+    sides.map((j) => sourceEnd(ops, column(j), 1)),
+  );
+}
+
+/** y0 and y2 of six products. */
+function evenOutputs({ add, plus, scale }: Packed, m: (i: number) => Pack): readonly [Pack, Pack] {
+  const [nearA, nearB] = [add(m(1), m(2)), add(m(3), m(4))];
+  return [add(add(m(0), nearA), nearB), plus(scale(nearA, a * a), b * b, nearB)];
+}
+
+/** y1 and y3. */
+function oddOutputs({ subtract, plus, scale }: Packed, m: (i: number) => Pack): readonly [Pack, Pack] {
+  const [nearA, nearB] = [subtract(m(1), m(2)), subtract(m(3), m(4))];
+  return [plus(scale(nearA, a), b, nearB), plus(plus(m(5), a ** 3, nearA), b ** 3, nearB)];
+}
+
+/** Transforms 36 products of a few channels back into 4x4 output cells, two rows at a time; a row is given to `write` as a whole. */
+export function transformProducts(
+  f: FunctionBuilder,
+  constants: Constants,
+  read: Read,
+  write: (row: number, cells: readonly Pack[]) => void,
+): void {
+  const ops = packed(f, constants);
+  const column = (j: number) => (i: number) => read(i, j);
+  for (const [outputs, first] of [
+    [evenOutputs, 0],
+    [oddOutputs, 1],
+  ] as const) {
+    const pairs = sides.map((j) => outputs(ops, column(j)));
+    for (const which of [0, 1] as const) {
+      const m = (i: number): Pack => pairs[i]![which];
+      const [y0, y2] = evenOutputs(ops, m);
+      const [y1, y3] = oddOutputs(ops, m);
+      write(first + 2 * which, [y0, y1, y2, y3]);
+    }
+  }
+}
+
+/** The six values of a filter of three taps. */
+function filterValues({ plus, scale, add, subtract }: Packed, g: (i: number) => Pack): readonly Pack[] {
+  const pair = (p: number, divisor: number): readonly [Pack, Pack] => {
+    const even = plus(scale(g(0), 1 / divisor), (p * p) / divisor, g(2));
+    const odd = scale(g(1), p / divisor);
+    return [add(even, odd), subtract(even, odd)];
+  };
+  return [g(0), ...pair(a, -1.5), ...pair(b, 6), g(2)];
+}
+
+/** Transforms 3x3 taps of a few channels into 36 values. */
+export function transformFilter(f: FunctionBuilder, constants: Constants, read: Read, write: (point: number, value: Pack) => void): void {
+  const ops = packed(f, constants);
+  const columns = [0, 1, 2].map((j) => {
+    const taps = [0, 1, 2].map((i) => read(i, j));
+    return filterValues(ops, (i) => taps[i]!);
+  });
+  sides.forEach((i) => {
+    filterValues(ops, (j) => columns[j]![i]!).forEach((value, j) => write(i * sides.length + j, value));
+  });
+}

@@ -1,0 +1,271 @@
+import { createRuntime, wasm } from '@shoal/backend-wasm';
+import {
+  apply1,
+  expression as e,
+  gradients,
+  input,
+  map,
+  sizeOf,
+  transpose,
+  variable,
+  type Executable,
+  type Feeds,
+  type Runtime,
+  type Shape,
+  type TensorData,
+  type Value,
+} from '@shoal/core';
+import { reference } from '@shoal/core/reference';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { conv2d, conv2dGradientInput, conv2dOp } from '../../conv2d.ts';
+import { convReference } from '../../reference/index.ts';
+import { convWasm } from '../index.ts';
+import { winogradBlocks, winogradPays } from './choice.ts';
+import { winogradConvolution, winogradWeight } from './tiles.ts';
+
+/** Normally distributed numbers that float32 holds, the same for the same seed: Box and Muller's way. */
+function normal(length: number, seed: number, deviation = 1): Float32Array {
+  let state = seed;
+  const uniform = (): number => {
+    state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x6d2b79f5) | 0;
+    state ^= state >>> 13;
+    return ((state >>> 8) + 0.5) / 2 ** 24;
+  };
+  return Float32Array.from({ length }, () => deviation * Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()));
+}
+
+const runtimes = new Map<string, Runtime>();
+beforeAll(async () => {
+  runtimes.set('exact', await createRuntime(reference(), [convReference]));
+  runtimes.set('default', await createRuntime(wasm({ threads: 1 }), [convWasm]));
+  runtimes.set('three threads', await createRuntime(wasm({ threads: 3 }), [convWasm]));
+  runtimes.set('strict', await createRuntime(wasm({ threads: 1, precision: 'strict' }), [convWasm]));
+});
+afterAll(async () => {
+  for (const runtime of runtimes.values()) await runtime.dispose();
+});
+
+interface Ran {
+  readonly results: Readonly<Record<string, TensorData>>;
+  readonly ops: readonly string[];
+}
+
+const opsOf = ({ schedule }: Executable): readonly string[] => schedule.steps.map(({ node }) => node.op.name);
+
+async function run(name: string, outputs: Readonly<Record<string, Value>>, feeds: Feeds): Promise<Ran> {
+  const executable = await runtimes.get(name)!.compile({ outputs });
+  const results = await executable.run(feeds);
+  executable.dispose();
+  return { results, ops: opsOf(executable) };
+}
+
+/** The largest error in units of the root mean square of what is right. */
+function errorOf(found: TensorData, right: TensorData): number {
+  expect(found.length).toBe(right.length);
+  let [most, squares] = [0, 0];
+  right.forEach((value, i) => {
+    // A NaN is no small error.
+    most = Math.abs(found[i]! - value) <= most ? most : Math.abs(found[i]! - value);
+    squares += value * value;
+  });
+  return most / Math.sqrt(squares / right.length);
+}
+
+const bits = (data: TensorData): Uint32Array => new Uint32Array(data.buffer, data.byteOffset, data.length);
+
+const one = { height: 1, width: 1 };
+const attributesOf = (padding: number) => ({
+  window: { height: 3, width: 3 },
+  stride: one,
+  dilation: one,
+  padding: { top: padding, bottom: padding, left: padding, right: padding },
+  groups: 1,
+});
+
+interface Forced {
+  readonly shape: Shape;
+  readonly outer: number;
+  readonly padding?: number;
+  readonly transposed?: boolean;
+  readonly panel?: number;
+  readonly block?: number;
+  readonly panelsPerSlice?: number;
+}
+
+/** A convolution in Winograd's way, whether it pays or not, beside the op that says the same. */
+function forced({ shape, outer, padding = 1, transposed = false, panel = 8, ...blocks }: Forced): {
+  fast: Value;
+  plain: Value;
+  feeds: Feeds;
+} {
+  const [batch, height, width, inner] = shape as readonly [number, number, number, number];
+  const weightShape = transposed ? [3, 3, outer, inner] : [3, 3, inner, outer];
+  const grow = transposed ? 2 - 2 * padding : 2 * padding - 2;
+  const outputShape = [batch, height + grow, width + grow, outer];
+  const [x, weight] = [input('x', shape), input('weight', weightShape)];
+  const { block, panelsPerSlice } = { ...winogradBlocks({ inner, outer, outputShape }, panel), ...blocks };
+  const pack = { turned: transposed, panel, panelsPerSlice };
+  const own = transposed ? transpose(weight, [0, 1, 3, 2]) : weight;
+  const first = transposed ? padding - 2 : -padding;
+  const attributes = { ...pack, block, outputShape, weightShape: own.shape, origin: { row: first, column: first } };
+  const plain = transposed
+    ? apply1(conv2dGradientInput, [x, weight], { ...attributesOf(padding), inputShape: outputShape })
+    : apply1(conv2dOp, [x, weight], attributesOf(padding));
+  const deviation = Math.sqrt(2 / (9 * inner));
+  return {
+    fast: apply1(winogradConvolution, [x, apply1(winogradWeight, [own], pack)], attributes),
+    plain,
+    feeds: { x: normal(sizeOf(shape), 1), weight: normal(sizeOf(weightShape), 2, deviation) },
+  };
+}
+
+/**
+ * The error of Winograd's way, by the number of channels that are summed: largest error over the output's root mean square. Direct
+ * float32 sums reach 0.3e-6, 0.7e-6, 3e-6 and 6e-6. From 16 channels on it stays within 2.5 times theirs; below it is not chosen.
+ * The shapes have enough cells for a largest error to mean something.
+ */
+const errors: readonly (readonly [channels: number, most: number])[] = [
+  [1, 2.5e-6],
+  [3, 4e-6],
+  [32, 7e-6],
+  [65, 9e-6],
+];
+
+describe.each(errors)('%i channels, error at most %f', (channels, most) => {
+  const shapes: readonly (readonly [name: string, shape: Shape, padding: number])[] = [
+    ['whole tiles', [3, 16, 12, channels], 1],
+    ['ragged tiles', [3, 13, 14, channels], 1],
+    ['one row too many', [6, 5, 17, channels], 1],
+    ['smaller than a tile', [64, 2, 3, channels], 1],
+    ['no padding', [6, 9, 11, channels], 0],
+    ['padding 2', [9, 7, 6, channels], 2],
+  ];
+  test.each(shapes)('%s', async (_, shape, padding) => {
+    for (const transposed of [false, true]) {
+      const { fast, plain, feeds } = forced({ shape, outer: channels, padding, transposed });
+      const [right, found, strict] = [
+        (await run('exact', { y: plain }, feeds)).results['y']!,
+        (await run('default', { y: fast }, feeds)).results['y']!,
+        (await run('strict', { y: plain }, feeds)).results['y']!,
+      ];
+      const error = errorOf(found, right);
+      expect(error).toBeLessThan(most);
+      const pays = winogradPays({ inner: channels, outer: channels, outputShape: plain.shape, isStatic: true });
+      if (pays) expect(error).toBeLessThan(2.5 * errorOf(strict, right));
+    }
+  });
+});
+
+test.each([
+  [0, { height: 4, width: 5 }],
+  [3, { height: 4, width: 5 }],
+])('padding %i, beyond the window or none', async (padding, { height, width }) => {
+  const { fast, plain, feeds } = forced({ shape: [1, height, width, 5], outer: 6, padding });
+  const right = (await run('exact', { y: plain }, feeds)).results['y']!;
+  expect(errorOf((await run('default', { y: fast }, feeds)).results['y']!, right)).toBeLessThan(4e-6);
+});
+
+describe('bits', () => {
+  const shape = [3, 13, 18, 21];
+  const outer = 43;
+
+  test('depend neither on blocks, slices and panels nor on the number of threads', async () => {
+    const { fast, feeds } = forced({ shape, outer });
+    const expected = bits((await run('default', { y: fast }, feeds)).results['y']!);
+    for (const block of [1, 5, 6, 13, 60]) {
+      for (const [panel, panelsPerSlice] of [
+        [8, 1],
+        [8, 4],
+        [8, 6],
+        [16, 1],
+        [16, 2],
+      ] as const) {
+        const { fast: other } = forced({ shape, outer, block, panel, panelsPerSlice });
+        for (const name of ['default', 'three threads']) {
+          const found = bits((await run(name, { y: other }, feeds)).results['y']!);
+          expect(found.findIndex((word, i) => word !== expected[i])).toBe(-1);
+        }
+      }
+    }
+  });
+});
+
+describe('the choice', () => {
+  const [batch, height, width, channels] = [2, 19, 22, 33] as const;
+  const x = input('x', [batch, height, width, channels]);
+  const weight = input('weight', [3, 3, channels, 40]);
+  const feeds = { x: normal(sizeOf(x.shape), 3), weight: normal(sizeOf(weight.shape), 4, Math.sqrt(2 / (9 * channels))) };
+
+  test('goes by options: the flag says so, the name of the step does, and strict is direct', () => {
+    expect(runtimes.get('default')!.info.flags['winograd']).toBe(true);
+    expect(runtimes.get('strict')!.info.flags['winograd']).toBe(false);
+  });
+
+  test('a convolution and its gradients: error within 2.5 times that of direct sums, the same bits on three threads', async () => {
+    const y = conv2d(x, weight, { padding: 1 });
+    const seed = input('seed', y.shape);
+    const [dx, dw] = gradients(y, [x, weight], { seed });
+    const outputs = { y, dx: dx!, dw: dw! };
+    const all = { ...feeds, seed: normal(sizeOf(y.shape), 5) };
+    const [right, fast, threaded, strict] = [
+      await run('exact', outputs, all),
+      await run('default', outputs, all),
+      await run('three threads', outputs, all),
+      await run('strict', outputs, all),
+    ];
+    expect(fast.ops.filter((op) => op === winogradConvolution.name)).toHaveLength(2);
+    expect(strict.ops.filter((op) => op.includes('winograd'))).toEqual([]);
+    for (const name of Object.keys(outputs)) {
+      const exact = right.results[name]!;
+      expect(errorOf(fast.results[name]!, exact)).toBeLessThan(2.5 * errorOf(strict.results[name]!, exact));
+      expect(bits(threaded.results[name]!)).toEqual(bits(fast.results[name]!));
+    }
+  });
+
+  test('bias, batch norm, residual and ReLU stay one step, and weights are transformed once per version', async () => {
+    const w = variable('w', weight.shape, feeds.weight);
+    const [bias, scale, shift] = ['bias', 'scale', 'shift'].map((name, i) => variable(name, [40], normal(40, 6 + i)));
+    const residual = input('residual', [batch, height, width, 40]);
+    const y = map([conv2d(x, w, { padding: 1, bias: bias! }), scale!, shift!, residual], (v, s, t, r) =>
+      e.max(e.add(e.add(e.mul(v, s), t), r), 0),
+    );
+    const all = { x: feeds.x, residual: normal(sizeOf(residual.shape), 9) };
+    const exact = (await run('exact', { y }, all)).results['y']!;
+    const strict = (await run('strict', { y }, all)).results['y']!;
+    for (const name of ['default', 'three threads']) {
+      const executable = await runtimes.get(name)!.compile({ outputs: { y } });
+      expect(opsOf(executable)).toEqual([winogradConvolution.name]);
+      expect(executable.schedule.prelude.map(({ node }) => node.op.name)).toContain(winogradWeight.name);
+      expect(errorOf((await executable.run(all))['y']!, exact)).toBeLessThan(2.5 * errorOf(strict, exact));
+      executable.dispose();
+    }
+  });
+
+  test('goes by shape: few channels, few cells and weights that change are direct', () => {
+    const pays = (inner: number, outer: number, outputShape: Shape, isStatic = true): boolean =>
+      winogradPays({ inner, outer, outputShape, isStatic });
+    expect(pays(64, 64, [1, 56, 56, 64])).toBe(true);
+    expect(pays(16, 64, [1, 55, 55, 64])).toBe(true);
+    expect(pays(8, 64, [1, 55, 55, 64])).toBe(false);
+    expect(pays(64, 8, [1, 55, 55, 8])).toBe(false);
+    expect(pays(64, 64, [1, 2, 2, 64])).toBe(false);
+    expect(pays(64, 64, [64, 3, 3, 64])).toBe(false);
+    expect(pays(512, 512, [1, 7, 7, 512])).toBe(true);
+    expect(pays(512, 512, [1, 7, 7, 512], false)).toBe(false);
+    expect(pays(512, 512, [8, 7, 7, 512], false)).toBe(true);
+  });
+
+  test.each([
+    ['stride', { stride: 2, padding: 1 }],
+    ['dilation', { dilation: 2, padding: 2 }],
+    ['groups', { groups: 3, padding: 1 }],
+  ])('%s is direct', async (_, options) => {
+    const grouped = input('weight', [3, 3, 'groups' in options ? 11 : 33, 48]);
+    const { ops } = await run(
+      'default',
+      { y: conv2d(x, grouped, options) },
+      { x: feeds.x, weight: new Float32Array(sizeOf(grouped.shape)) },
+    );
+    expect(ops.filter((op) => op.includes('winograd'))).toEqual([]);
+  });
+});

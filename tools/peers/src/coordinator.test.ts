@@ -1,0 +1,161 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { describe, expect, test } from 'vitest';
+import { findChromium } from '../../chromium.ts';
+import { measure } from './coordinator.ts';
+import { engines, nodeEngine, peersInstalled, type EngineEntry } from './engines/registry.ts';
+import { isMeasured, type Measured, type Measurement, type PeersRecord } from './record.ts';
+import { markdownReport } from './report.ts';
+import { workNamed } from './works/index.ts';
+
+const entry = (name: string): EngineEntry => engines.find((each) => each.name === name)!;
+const fixture = (name: string): EngineEntry => ({
+  name,
+  title: name,
+  kind: 'peer',
+  installed: false,
+  command: nodeEngine(`../testing/${name}.ts`),
+});
+
+/** A run of a second or two: whatever it finds is held against the schema. */
+async function record(names: readonly EngineEntry[], works: readonly string[], threads = 1): Promise<PeersRecord> {
+  const found = await measure({
+    works: works.map(workNamed),
+    engines: names,
+    phases: ['fwd'],
+    threads: [threads],
+    repeat: 3,
+    log: () => undefined,
+  });
+  const schema = JSON.parse(await readFile(fileURLToPath(new URL('../schemas/peers-1.schema.json', import.meta.url)), 'utf8')) as object;
+  const ajv = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true, strictRequired: false });
+  ajv.validate(schema, JSON.parse(JSON.stringify(found)));
+  expect(ajv.errors ?? []).toEqual([]);
+  return found;
+}
+
+const measuredBy = ({ rows }: PeersRecord, engine: string): readonly Measurement[] =>
+  rows.map(({ measurements }) => measurements.find((measurement) => measurement.engine === engine)!);
+
+const small = ['AllCNN 8 fwd', 'AllCNN 8 bwd-data', 'AllCNN 8 bwd-weights', 'sampler fwd', 'tiny batch 4 step'] as const;
+type Small = (typeof small)[number];
+
+/** What each peer can do of it, which is what was found; a peer that gains or loses something changes this table. */
+const abilities: Readonly<Record<string, readonly Small[]>> = {
+  'tfjs-wasm': ['AllCNN 8 fwd', 'AllCNN 8 bwd-data', 'sampler fwd'],
+  'tfjs-cpu': small,
+  'ort-web': ['AllCNN 8 fwd', 'sampler fwd'],
+  'ort-node': ['AllCNN 8 fwd', 'sampler fwd'],
+  'jax-js': ['AllCNN 8 fwd', 'AllCNN 8 bwd-data', 'AllCNN 8 bwd-weights'],
+  pytorch: small,
+};
+
+const missing = 'peers not installed: run bench:peers once';
+
+describe('a peer agrees with the float64 reference, is timed, and has ratios', () => {
+  for (const [name, able] of Object.entries(abilities)) {
+    const absent = entry(name).installed && !peersInstalled();
+    test.skipIf(absent)(absent ? `${name} (${missing})` : name, { timeout: 240_000 }, async (context) => {
+      const found = await record([entry('shoal'), entry(name)], small);
+      const reason = found.engines.find((engine) => engine.name === name)?.reason;
+      if (reason !== undefined && name === 'pytorch') context.skip(`PyTorch does not start: ${reason}`);
+      const measurements = measuredBy(found, name);
+      expect(small.filter((_, i) => isMeasured(measurements[i]!))).toEqual(able);
+      for (const { ratios, expected, work } of found.rows) {
+        expect(expected).toBe('float64 reference');
+        expect(ratios.map(({ shoal, peer, clock }) => [shoal, peer, clock])).toEqual(
+          able.includes(work as Small)
+            ? [
+                ['shoal', name, 'call'],
+                ['shoal', name, 'device'],
+              ]
+            : [],
+        );
+        for (const { ratio, low, high } of ratios) expect([low <= ratio, ratio <= high]).toEqual([true, true]);
+      }
+    });
+  }
+});
+
+const absent = !peersInstalled();
+test.skipIf(absent)(
+  `ONNX Runtime takes part on two threads, and TensorFlow.js says that it has one in Node${absent ? ` (${missing})` : ''}`,
+  { timeout: 120_000 },
+  async () => {
+    const found = await record(['ort-web', 'ort-node', 'tfjs-wasm'].map(entry), ['AllCNN 8 fwd'], 2);
+    expect(found.rows[0]!.measurements.map(isMeasured)).toEqual([true, true, true]);
+    expect(found.engines.flatMap(({ info }) => info?.threads ?? [])).toEqual([2, 2, 1]);
+  },
+);
+
+describe("Shoal's own engines", () => {
+  test('default, wide and strict find the same, on two threads as well', { timeout: 120_000 }, async () => {
+    const names = ['shoal', 'shoal-wide', 'shoal-strict'];
+    const { rows, engines: records } = await record(names.map(entry), ['AllCNN 8 fwd', 'tiny batch 4 step'], 2);
+    expect(rows.flatMap(({ measurements }) => measurements.map((each) => [each.engine, isMeasured(each)]))).toEqual(
+      rows.flatMap(() => names.map((name) => [name, true])),
+    );
+    const infos = records.flatMap(({ info }) => info ?? []);
+    expect(infos.map(({ flags, threads }) => [flags['strict'], threads])).toEqual([
+      [false, 2],
+      [false, 2],
+      [true, 2],
+    ]);
+  });
+
+  const chromium = findChromium();
+  test.skipIf(chromium === undefined)(
+    `a cross-origin isolated page${chromium === undefined ? ' (Chromium not found: set SHOAL_CHROMIUM)' : ''}`,
+    { timeout: 120_000 },
+    async () => {
+      const found = await record([entry('shoal-chromium')], ['AllCNN 8 fwd', 'tiny batch 4 step'], 2);
+      expect(measuredBy(found, 'shoal-chromium').map(isMeasured)).toEqual([true, true]);
+      expect(found.engines[0]?.info?.flags['crossOriginIsolated']).toBe(true);
+      expect(found.engines[0]?.info?.threads).toBe(2);
+    },
+  );
+});
+
+describe('engines that are wrong, or end', () => {
+  test('a wrong answer has no time and no ratio, but a reason', { timeout: 60_000 }, async () => {
+    const found = await record([entry('shoal'), fixture('wrong-engine')], ['AllCNN 8 fwd']);
+    const [wrong] = measuredBy(found, 'wrong-engine');
+    expect(wrong).toEqual({
+      engine: 'wrong-engine',
+      reason: expect.stringMatching(/^disagrees with the float64 reference: largest difference \d/),
+    });
+    expect(found.rows[0]!.ratios).toEqual([]);
+    expect(markdownReport(found)).toContain('- wrong-engine: disagrees with the float64 reference');
+  });
+
+  test('a process that ends is a reason for this work, and is started again for the next', { timeout: 60_000 }, async () => {
+    const found = await record([fixture('dying-engine'), entry('shoal')], ['AllCNN 8 fwd', 'AllCNN 9 fwd']);
+    expect(measuredBy(found, 'dying-engine')).toEqual([
+      { engine: 'dying-engine', reason: 'the process ended with code 7' },
+      { engine: 'dying-engine', reason: 'the process ended with code 7' },
+    ]);
+    expect(measuredBy(found, 'shoal').map(isMeasured)).toEqual([true, true]);
+  });
+
+  test('an engine that does not start is listed with what it said', { timeout: 60_000 }, async () => {
+    const absent: EngineEntry = {
+      ...fixture('absent-engine'),
+      command: () => [process.execPath, '--eval', "process.stderr.write('no such engine'); process.exit(3)"],
+    };
+    const found = await record([absent, entry('shoal')], ['AllCNN 8 fwd']);
+    expect(found.engines.find(({ name }) => name === 'absent-engine')?.reason).toBe('the process ended with code 3: no such engine');
+    expect(measuredBy(found, 'absent-engine').map(isMeasured)).toEqual([false]);
+  });
+});
+
+test(
+  'the floor copies as many bytes on each number of threads, and takes part only where bytes are what costs',
+  { timeout: 120_000 },
+  async () => {
+    const found = await record([entry('shoal'), entry('copy')], ['max-pool 2x2 64@112 batch 1 fwd', 'AllCNN 8 fwd'], 2);
+    const [pool, convolution] = measuredBy(found, 'copy') as readonly [Measured, Measurement];
+    expect(pool.bestNs).toBeGreaterThan(found.rows[0]!.bytes / 2 / 500); // 500 GB/s: no memory is that fast
+    expect(convolution).toEqual({ engine: 'copy', reason: 'only for work that moves data' });
+  },
+);

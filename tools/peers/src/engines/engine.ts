@@ -1,0 +1,71 @@
+import type { Amount } from '../works/index.ts';
+
+/** How an engine was set up. */
+export interface EngineInfo {
+  readonly version: string;
+  readonly threads: number;
+  /** What the times come from. */
+  readonly clock: string;
+  /** What changes speed or bits. */
+  readonly flags: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** Which work is meant: by name for engines that build it themselves, and as a file (`portable/file.ts`) for the others. */
+export interface WorkOrder {
+  readonly id: string;
+  /** Absent where the work has no portable form; `reason` says why. */
+  readonly file?: string;
+  readonly reason?: string;
+  readonly amount: Amount;
+}
+
+/** Times of one run, the mean over the runs of a sample. */
+export interface Sample {
+  /** Around the call. */
+  readonly nanoseconds: number;
+  /** Of it, with all operands in the engine's memory; engines whose operands always are leave it out. */
+  readonly deviceNanoseconds?: number;
+}
+
+/** A piece of work that an engine is ready to do. */
+export interface Prepared {
+  /** What engines are compared by; see `programs.ts`. Null for an engine that computes nothing. Called once, before the first sample. */
+  results(): Promise<readonly Float32Array[] | null>;
+  sample(runs: number): Promise<Sample>;
+  release(): Promise<void>;
+  /** What was chosen for this work, such as a memory format. */
+  readonly note?: string;
+}
+
+/** One engine, alone in a process. */
+export interface Engine {
+  readonly info: EngineInfo;
+  /** @throws Unsupported where the engine cannot do the work */
+  prepare(order: WorkOrder): Promise<Prepared>;
+  close(): Promise<void>;
+}
+
+export interface EngineOptions {
+  readonly threads: number;
+}
+
+/** What a module in this folder exports. */
+export type OpenEngine = (options: EngineOptions) => Promise<Engine>;
+
+/** The engine lacks something: a finding, not a failure. */
+export class Unsupported extends Error {}
+
+/** Times `runs` runs that follow each other. A run may give the time of it with all operands in place. */
+export async function timeRuns(runs: number, run: () => number | void | Promise<number | void>): Promise<Sample> {
+  let device = 0;
+  let measured = false;
+  const start = performance.now();
+  for (let i = 0; i < runs; i++) {
+    const nanoseconds = await run();
+    if (nanoseconds === undefined) continue;
+    measured = true;
+    device += nanoseconds;
+  }
+  const nanoseconds = ((performance.now() - start) * 1e6) / runs;
+  return measured ? { nanoseconds, deviceNanoseconds: device / runs } : { nanoseconds };
+}

@@ -1,0 +1,311 @@
+"""PyTorch as an engine: the protocol of protocol.ts, with the graph's words as torch functions.
+
+Usage: pytorch.py THREADS. Requests on standard input, replies on file descriptor 3.
+"""
+import json
+import os
+import sys
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+REPLIES = os.fdopen(3, "w", buffering=1)
+STEPS = 3  # as in programs.ts
+FORMATS = {"channels last": torch.channels_last, "contiguous": torch.contiguous_format}
+
+
+class Unsupported(Exception):
+    pass
+
+
+def reply(message):
+    REPLIES.write(json.dumps(message) + "\n")
+
+
+def read_work(path):
+    with open(path + ".json") as file:
+        header = json.load(file)
+    data = np.fromfile(path + ".bin", dtype=np.uint8)
+    tensors = {}
+    for extent in header["extents"]:
+        begin = extent["offset"]
+        values = data[begin : begin + 4 * extent["length"]].view(np.int32 if extent["dtype"] == "i32" else np.float32)
+        tensors[extent["name"]] = values.copy()
+    return header["graph"], header["task"], tensors
+
+
+def pair(size):
+    return (size["height"], size["width"])
+
+
+def pad_explicitly(x, padding, value):
+    return F.pad(x, (padding["left"], padding["right"], padding["top"], padding["bottom"]), value=value)
+
+
+def symmetric(padding):
+    return padding["top"] == padding["bottom"] and padding["left"] == padding["right"]
+
+
+def conv2d(kernel, inputs, _):
+    x, weight = inputs[:2]
+    bias = inputs[2] if len(inputs) > 2 else None
+    padding = kernel["padding"]
+    if not symmetric(padding):
+        x = pad_explicitly(x, padding, 0.0)
+        padding = {"top": 0, "left": 0}
+    edges = (padding["top"], padding["left"])
+    return F.conv2d(x, weight, bias, pair(kernel["stride"]), edges, pair(kernel["dilation"]), kernel["groups"])
+
+
+def max_pool(kernel, inputs, _):
+    (x,) = inputs
+    padding = kernel["padding"]
+    if not symmetric(padding):
+        x = pad_explicitly(x, padding, -float("inf"))
+        padding = {"top": 0, "left": 0}
+    edges = (padding["top"], padding["left"])
+    return F.max_pool2d(x, pair(kernel["window"]), pair(kernel["stride"]), edges, pair(kernel["dilation"]), kernel["ceilMode"])
+
+
+def average_pool(kernel, inputs, _):
+    (x,) = inputs
+    padding = kernel["padding"]
+    if not symmetric(padding) or pair(kernel["dilation"]) != (1, 1):
+        raise Unsupported("no average pool with this padding or dilation")
+    edges = (padding["top"], padding["left"])
+    return F.avg_pool2d(x, pair(kernel["window"]), pair(kernel["stride"]), edges, kernel["ceilMode"], kernel["countIncludePad"])
+
+
+def channel_group_sum(kernel, inputs, _):
+    (x,) = inputs
+    n, c, h, w = x.shape
+    groups = kernel["groups"]
+    if kernel["layout"] == "contiguous":
+        return x.reshape(n, groups, c // groups, h, w).sum(2)
+    return x.reshape(n, c // groups, groups, h, w).sum(1)
+
+
+def reshape(_, inputs, shape):
+    (x,) = inputs
+    if x.dim() == 4 and x.shape[2] * x.shape[3] > 1:
+        x = x.permute(0, 2, 3, 1)
+    if len(shape) == 4:
+        n, h, w, c = shape
+        return x.reshape(n, h, w, c).permute(0, 3, 1, 2)
+    return x.reshape(shape)
+
+
+def per_channel(vector):
+    return vector.reshape(1, -1, 1, 1)
+
+
+def elementwise(function):
+    def apply(_, inputs, shape):
+        # A vector of channels broadcasts against [n, c, h, w].
+        return function(*(per_channel(x) if x.dim() == 1 and len(shape) == 4 else x for x in inputs))
+
+    return apply
+
+
+OPS = {
+    "conv2d": conv2d,
+    "maxPool": max_pool,
+    "averagePool": average_pool,
+    "globalAveragePool": lambda _, inputs, __: inputs[0].mean((2, 3), keepdim=True),
+    "batchNorm": lambda kernel, inputs, _: F.batch_norm(inputs[0], None, None, inputs[1], inputs[2], True, 0.1, kernel["epsilon"]),
+    "affine": lambda _, inputs, __: inputs[0] * per_channel(inputs[1]) + per_channel(inputs[2]),
+    "channelGroupSum": channel_group_sum,
+    "upsampleNearest": lambda kernel, inputs, _: F.interpolate(inputs[0], scale_factor=pair(kernel["scale"]), mode="nearest"),
+    "concat": lambda _, inputs, shape: torch.cat(inputs, 1 if len(shape) == 4 else len(shape) - 1),
+    "matmul": lambda _, inputs, __: inputs[0] @ inputs[1],
+    "reshape": reshape,
+    **{name: elementwise(getattr(torch, name)) for name in ("relu", "sigmoid", "neg", "abs", "exp", "log", "sqrt", "tanh")},
+    **{name: elementwise(getattr(torch, name)) for name in ("add", "sub", "mul", "div")},
+    "max": elementwise(torch.maximum),
+    "min": elementwise(torch.minimum),
+}
+
+
+class Network(torch.nn.Module):
+    """The graph's nodes, one after another, on named tensors."""
+
+    def __init__(self, graph, values):
+        super().__init__()
+        self.graph = graph
+        self.values = values
+        self.shapes = {tensor["name"]: tensor["shape"] for tensor in graph["tensors"]}
+
+    def forward(self, *inputs):
+        values = dict(self.values)
+        values.update(zip(self.graph["inputs"], inputs))
+        for node in self.graph["nodes"]:
+            kernel = node["kernel"]
+            inputs = [values[name] for name in node["inputs"]]
+            values[node["output"]] = OPS[kernel["op"]](kernel, inputs, self.shapes[node["output"]])
+        return values[self.graph["output"]]
+
+
+class Work:
+    """A work in one memory format: `run` is what is timed."""
+
+    def __init__(self, path, memory_format):
+        self.graph, self.task, data = read_work(path)
+        self.shapes = {tensor["name"]: tensor["shape"] for tensor in self.graph["tensors"]}
+        self.weights = {node["inputs"][1] for node in self.graph["nodes"] if node["kernel"]["op"] == "conv2d"}
+        self.format = memory_format
+        self.values = {name: self.tensor(name, values) for name, values in data.items()}
+        getattr(self, self.task["phase"])()
+
+    def tensor(self, name, values):
+        if name == "labels":
+            return torch.from_numpy(values.astype(np.int64))
+        shape = self.shapes[self.graph["output"]] if name == "dy" else self.shapes[name]
+        tensor = torch.from_numpy(values).reshape(shape)
+        if len(shape) == 4:
+            tensor = tensor.permute(3, 2, 0, 1) if name in self.weights else tensor.permute(0, 3, 1, 2)
+            tensor = tensor.contiguous(memory_format=self.format)
+        return tensor
+
+    def flat(self, name, tensor):
+        """In the order the coordinator keeps: images NHWC, weights [kh, kw, in, out]."""
+        if tensor.dim() == 4:
+            tensor = tensor.permute(2, 3, 1, 0) if name in self.weights else tensor.permute(0, 2, 3, 1)
+        return tensor.detach().contiguous().numpy().ravel().copy()
+
+    def network(self):
+        return Network(self.graph, {name: self.values[name] for name in self.graph["constants"]})
+
+    def inputs(self):
+        return [self.values[name] for name in self.graph["inputs"]]
+
+    def fwd(self):
+        network, inputs = self.network(), self.inputs()
+
+        def run():
+            with torch.no_grad():
+                return network(*inputs)
+
+        self.run = run
+        self.results = lambda: [self.flat(self.graph["output"], run())]
+
+    def bwd(self):
+        wrt = [self.values[name].requires_grad_() for name in self.task["wrt"]]
+        y = self.network()(*self.inputs())
+        dy = self.values[self.task["seed"]]
+        self.run = lambda: torch.autograd.grad(y, wrt, dy, retain_graph=True)
+        self.results = lambda: [self.flat(name, gradient) for name, gradient in zip(self.task["wrt"], self.run())]
+
+    def step(self):
+        names = self.task["parameters"]
+        parameters = [self.values[name].requires_grad_() for name in names]
+        optimizer = torch.optim.SGD(parameters, lr=self.task["learningRate"], momentum=self.task["momentum"], foreach=True)
+        network, inputs, labels = self.network(), self.inputs(), self.values[self.task["labels"]]
+
+        def run():
+            optimizer.zero_grad(set_to_none=True)
+            loss = F.cross_entropy(network(*inputs), labels)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        def read():
+            return np.concatenate([self.flat(name, parameter) for name, parameter in zip(names, parameters)])
+
+        def results():
+            before = read()
+            losses = [run().item()]
+            moved = read() - before
+            losses += [run().item() for _ in range(STEPS - 1)]
+            return [np.array(losses, dtype=np.float32), moved]
+
+        self.run, self.results = run, results
+
+
+def optimized(work):
+    """The forward pass traced and frozen, with weights packed for oneDNN."""
+    traced = torch.jit.trace(work.network().eval(), work.inputs())
+    frozen = torch.jit.optimize_for_inference(torch.jit.freeze(traced.eval()))
+    inputs = work.inputs()
+
+    def run():
+        with torch.no_grad():
+            return frozen(*inputs)
+
+    work.run = run
+    return work
+
+
+def seconds_of(work):
+    """The least of a few runs, or one run where that takes long. The first run, for the results, was before."""
+    times = []
+    while len(times) < 3 and sum(times) < 1:
+        start = time.perf_counter()
+        work.run()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def prepare(order):
+    if "file" not in order:
+        raise Unsupported(order.get("reason", "no portable form"))
+    candidates = {name: Work(order["file"], memory_format) for name, memory_format in FORMATS.items()}
+    if all(work.task["phase"] == "fwd" for work in candidates.values()):
+        candidates["optimized for inference"] = optimized(Work(order["file"], torch.contiguous_format))
+    # Results before the times: a training step is compared from its first one on.
+    results = {name: work.results() for name, work in candidates.items()}
+    best = min(candidates, key=lambda name: seconds_of(candidates[name]))
+    work = candidates[best]
+    work.stored = results[best]
+    return work, {"note": best}
+
+
+def sample(work, runs):
+    start = time.perf_counter_ns()
+    for _ in range(runs):
+        work.run()
+    return {"nanoseconds": (time.perf_counter_ns() - start) / runs}
+
+
+def answer(work, request):
+    call = request["call"]
+    if call == "results":
+        np.concatenate([np.asarray(values, dtype=np.float32) for values in work.stored]).tofile(request["file"])
+        return {"lengths": [len(values) for values in work.stored]}
+    if call == "warm":
+        until = time.perf_counter() + request["milliseconds"] / 1000
+        runs, last = 0, None
+        while runs < request["runs"] or time.perf_counter() < until:
+            last = sample(work, 1)
+            runs += 1
+        return last
+    if call == "sample":
+        return sample(work, request["runs"])
+    return {}
+
+
+def main():
+    threads = int(sys.argv[1])
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    flags = {"oneDNN": torch.backends.mkldnn.is_available()}
+    reply({"ready": {"version": torch.__version__, "threads": threads, "clock": "time.perf_counter_ns", "flags": flags}})
+    work = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if request["call"] == "prepare":
+                work, value = prepare(request["order"])
+            else:
+                value = answer(work, request)
+            if request["call"] == "release":
+                work = None
+            reply({"value": value})
+        except Exception as error:  # whatever torch throws is an answer, and the process goes on
+            reply({"error": str(error) or repr(error), "unsupported": isinstance(error, Unsupported)})
+        if request["call"] == "close":
+            break
+
+
+main()

@@ -1,0 +1,18 @@
+import { convolutionWorks } from './convolution.ts';
+import { memoryBoundWorks } from './memory-bound.ts';
+import { networkWorks } from './networks.ts';
+import { trainingWorks } from './training.ts';
+import type { Work } from './work.ts';
+
+export * from './work.ts';
+
+/** Everything that can be measured, in the order of the report. */
+export const works: readonly Work[] = [...convolutionWorks, ...memoryBoundWorks, ...networkWorks, ...trainingWorks];
+
+const byId = new Map(works.map((work) => [work.id, work]));
+
+export function workNamed(id: string): Work {
+  const work = byId.get(id);
+  if (!work) throw new Error(`there is no work '${id}'`);
+  return work;
+}
