@@ -21,8 +21,8 @@ import type { CudaKernel } from './kernel.ts';
 import type { Address, Command, Machine, Sequence } from './machine.ts';
 import { alignment, arrayFor, bytesOf, deviceArray, type Variables } from './memory.ts';
 
-/** Most elements of one tensor: kernels count in int. */
-const maxElements = 2 ** 31 - 1;
+/** Most elements of one tensor: kernels count in int, some threads of the last block beyond the end. */
+const maxElements = 2 ** 31 - 1024;
 
 /** The commands of one step. */
 interface Stage {

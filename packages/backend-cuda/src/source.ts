@@ -107,8 +107,9 @@ ${body}}
 }
 
 /**
- * A block's threads take turns in each phase, so a barrier is the end of a loop; odd blocks count down, so that a result that
- * depends on the order comes out wrong. Every index is checked against its tensor.
+ * A block's threads take turns in each phase, so a barrier is the end of a loop; in odd blocks downwards and in even ones all over the
+ * place (their number is a power of two), so that a result that depends on the order comes out wrong. Every index is checked
+ * against its tensor.
  */
 const emulatedPrelude = `#include <math.h>
 #include <string.h>
@@ -125,7 +126,7 @@ template <typename T> static inline T& shoal_at(T* pointer, int parameter, int s
 #define SHOAL_SHARED
 #define SHOAL_PRIVATE(type, name, dimensions, threads) type name[threads] dimensions;
 #define SHOAL_OWN lane
-#define SHOAL_PHASE(threads) for (int shoal_turn = 0; shoal_turn < (threads); shoal_turn++) { const int lane = shoal_down ? (threads) - 1 - shoal_turn : shoal_turn;
+#define SHOAL_PHASE(threads) for (int shoal_turn = 0; shoal_turn < (threads); shoal_turn++) { const int lane = shoal_down ? (threads) - 1 - shoal_turn : (shoal_turn * 29 + 7) % (threads);
 #define SHOAL_BARRIER }
 #define SHOAL_STEP(threads) SHOAL_PHASE(threads)
 #define SHOAL_END }

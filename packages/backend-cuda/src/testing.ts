@@ -43,7 +43,7 @@ export interface EmulationOptions {
 /**
  * The backend with every kernel compiled as C++ and run on the CPU: the same text, the same programs, no GPU. A text says why there is none.
  *
- * A block's threads take turns between barriers, in both directions; indices are checked against their tensors; memory that
+ * A block's threads take turns between barriers, in orders that differ from block to block; indices are checked against their tensors; memory that
  * nobody wrote is NaN.
  *
  * @param kernels what will be needed, compiled here and now in batches; others are compiled when a program asks for them

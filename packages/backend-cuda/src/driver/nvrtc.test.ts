@@ -12,18 +12,21 @@ const environment = (given: Partial<Environment>): Environment => ({
   ...given,
 });
 
-test('on Linux the loader comes first, and a version that the driver can load before a newer one', () => {
+test('on Linux the loader comes first, and no version that is newer than the driver', () => {
   const found = nvrtcCandidates(12, environment({ variables: { CUDA_HOME: '/opt/cuda', CONDA_PREFIX: '/conda', VIRTUAL_ENV: '/venv' } }));
-  expect(found.slice(0, 3)).toEqual(['libnvrtc.so.12', 'libnvrtc.so.13', '/opt/cuda/lib64/libnvrtc.so.12']);
+  expect(found.slice(0, 2)).toEqual(['libnvrtc.so.12', '/opt/cuda/lib64/libnvrtc.so.12']);
+  expect(found.filter((path) => path.endsWith('.so.13'))).toEqual([]);
   expect(found).toContain('/conda/lib/libnvrtc.so.12');
   expect(found).toContain('/venv/lib/python3*/site-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12');
-  expect(found).toContain('/home/me/.local/lib/python3*/site-packages/nvidia/cu13/lib/libnvrtc.so.13');
-  expect(nvrtcCandidates(13, environment({}))[0]).toBe('libnvrtc.so.13');
+  expect(found).toContain('/home/me/.local/lib/python3*/site-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12');
+  const newer = nvrtcCandidates(13, environment({}));
+  expect(newer.slice(0, 2)).toEqual(['libnvrtc.so.13', 'libnvrtc.so.12']);
+  expect(newer).toContain('/home/me/.local/lib/python3*/site-packages/nvidia/cu13/lib/libnvrtc.so.13');
 });
 
 test('on Windows it has other names and folders', () => {
-  const found = nvrtcCandidates(12, environment({ platform: 'win32', variables: { CUDA_PATH: 'C:/CUDA', CONDA_PREFIX: 'C:/conda' } }));
-  expect(found.slice(0, 3)).toEqual(['nvrtc64_120_0.dll', 'nvrtc64_130_0.dll', 'C:/CUDA/bin/nvrtc64_120_0.dll']);
+  const found = nvrtcCandidates(13, environment({ platform: 'win32', variables: { CUDA_PATH: 'C:/CUDA', CONDA_PREFIX: 'C:/conda' } }));
+  expect(found.slice(0, 3)).toEqual(['nvrtc64_130_0.dll', 'nvrtc64_120_0.dll', 'C:/CUDA/bin/nvrtc64_130_0.dll']);
   expect(found).toContain('C:/CUDA/bin/x64/nvrtc64_130_0.dll');
   expect(found).toContain('C:/conda/Library/bin/nvrtc64_120_0.dll');
   expect(found.some((path) => path.includes('.so'))).toBe(false);
@@ -31,16 +34,13 @@ test('on Windows it has other names and folders', () => {
 
 test('only what is there is tried', () => {
   const glob = (pattern: string): readonly string[] => (pattern.startsWith('/usr/local/cuda-*') ? [pattern.replace('*', '12.4')] : []);
-  expect(nvrtcCandidates(12, environment({ glob }))).toEqual([
-    'libnvrtc.so.12',
-    'libnvrtc.so.13',
-    '/usr/local/cuda-12.4/lib64/libnvrtc.so.12',
-    '/usr/local/cuda-12.4/lib64/libnvrtc.so.13',
-  ]);
+  expect(nvrtcCandidates(12, environment({ glob }))).toEqual(['libnvrtc.so.12', '/usr/local/cuda-12.4/lib64/libnvrtc.so.12']);
 });
 
 test('a path that is not NVRTC is said to be none', () => {
-  expect(() => findNvrtc(12, '/nowhere/libnvrtc.so')).toThrow('backend-cuda: NVRTC was not found at /nowhere/libnvrtc.so. Install it');
+  expect(() => findNvrtc(12, '/nowhere/libnvrtc.so')).toThrow(
+    'backend-cuda: NVRTC was not found at /nowhere/libnvrtc.so. Install that of CUDA 12',
+  );
 });
 
 const installed = ((): Nvrtc | string => {

@@ -7,8 +7,8 @@ import { cudaFlags, printCuda, type KernelSource } from '../source.ts';
 import type { KernelCompiler, Target } from './compiler.ts';
 import { load, unavailable } from './library.ts';
 
-/** Major versions whose kernels the drivers that this backend takes can load, newest first. */
-const majors = [13, 12] as const;
+/** The oldest major version that has all that kernels use. */
+const oldestMajor = 12;
 
 export interface Environment {
   readonly platform: NodeJS.Platform;
@@ -27,10 +27,10 @@ const here = (): Environment => ({
 
 /**
  * Where NVRTC may be, likeliest first: where the operating system looks (Debian's packages are found so), then toolkits, conda, and
- * the wheels of pip. A version no newer than the driver comes first: an older driver may not load what a newer compiler makes.
+ * the wheels of pip. A driver loads what compilers of its own major version and of older ones make, so newer ones are no candidates.
  */
 export function nvrtcCandidates(driverMajor: number, { platform, variables, home, glob }: Environment = here()): readonly string[] {
-  const order = majors.toSorted((a, b) => Number(a > driverMajor) - Number(b > driverMajor));
+  const order = Array.from({ length: driverMajor - oldestMajor + 1 }, (_, i) => driverMajor - i);
   const windows = platform === 'win32';
   const names = order.map((major) => (windows ? `nvrtc64_${major}0_0.dll` : `libnvrtc.so.${major}`));
   const toolkits = [variables['CUDA_PATH'], variables['CUDA_HOME']].filter((folder) => folder !== undefined);
@@ -168,8 +168,9 @@ export function findNvrtc(driverMajor: number, path?: string): Nvrtc {
     const library = load(candidate);
     if (library) return new Nvrtc(library);
   }
-  const fact = path === undefined ? 'NVRTC, which compiles the kernels, was not found' : `NVRTC was not found at ${path}`;
-  const how = 'Install it with a CUDA toolkit, or alone: pip install nvidia-cuda-nvrtc, Debian libnvrtc12, conda cuda-nvrtc';
+  const versions = driverMajor > oldestMajor ? `CUDA ${oldestMajor} to ${driverMajor}` : `CUDA ${oldestMajor}`;
+  const fact = path === undefined ? `NVRTC of ${versions}, which compiles the kernels, was not found` : `NVRTC was not found at ${path}`;
+  const how = `Install that of ${versions} with a toolkit, or alone: pip install nvidia-cuda-nvrtc-cu12, Debian libnvrtc12, conda cuda-nvrtc`;
   throw unavailable(
     path !== undefined && existsSync(path) ? `${path} is there but cannot be loaded` : fact,
     `${how}; or pass { nvrtc: path }`,

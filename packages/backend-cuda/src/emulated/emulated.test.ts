@@ -53,7 +53,7 @@ function emulationTests(backend: Backend<CudaKernel>): void {
     test('memory that nobody wrote is NaN', async () => {
       expect(await run((read, write) => [elements(3, write('i', read('i')))], 5)).toEqual([0, 1, 2, NaN, NaN]);
     });
-    test('a missing barrier shows: threads of odd blocks take turns downwards', async () => {
+    test('a missing barrier shows, in even and in odd blocks', async () => {
       const mirror = (separate: boolean) => (read: (index: string) => string, write: (index: string, value: string) => string) => {
         const put = `cell[lane] = ${read('group * 64 + lane')};`;
         const get = write('group * 64 + lane', 'cell[63 - lane]');

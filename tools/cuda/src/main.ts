@@ -1,0 +1,174 @@
+/**
+ * What only a machine with an NVIDIA driver can say, in one run: is it right, does it train like the CPU, does it grow, how fast is it.
+ * Build first (`npx -y pnpm@12 build`). For a machine without a network, pack the folder and bring Node along:
+ *
+ *     npx -y pnpm@12 --filter @shoal/cuda-check deploy --legacy --prod cuda-check
+ *     cp -r tests/fixtures cuda-check/fixtures && tar czf cuda-check.tgz cuda-check
+ *     node src/main.ts --fixtures fixtures --json report.json          # there, in cuda-check, with Node 24 or newer
+ *
+ * A part that fails does not stop the others; the exit code is 1 where one did, and 2 where CUDA does not run.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { cuda, type Precision } from '@shoal/backend-cuda';
+import { emulatedBackend } from '@shoal/backend-cuda/testing';
+import { wasm } from '@shoal/backend-wasm';
+import { evaluateTables } from '@shoal/conformance';
+import { parseFile, runExternalFiles } from '@shoal/conformance/external';
+import { convCases } from '@shoal/conv/cases';
+import { convCuda } from '@shoal/conv/cuda';
+import { convReference } from '@shoal/conv/reference';
+import { convWasm } from '@shoal/conv/wasm';
+import { createRuntime, ShoalError, type Runtime } from '@shoal/core';
+import { coreCases } from '@shoal/core/cases';
+import { reference } from '@shoal/core/reference';
+import { mathCases } from '@shoal/math/cases';
+import { mathCuda } from '@shoal/math/cuda';
+import { mathReference } from '@shoal/math/reference';
+import { mathWasm } from '@shoal/math/wasm';
+import { poolCases } from '@shoal/pool/cases';
+import { poolCuda } from '@shoal/pool/cuda';
+import { poolReference } from '@shoal/pool/reference';
+import { poolWasm } from '@shoal/pool/wasm';
+import { residualCases } from '@shoal/residual/cases';
+import { residualCuda } from '@shoal/residual/cuda';
+import { residualReference } from '@shoal/residual/reference';
+import { residualWasm } from '@shoal/residual/wasm';
+import { allCnnC, resnet18, resnet50, resnetMini } from '@shoal/zoo';
+import { parseGolden, verifyGolden } from '@shoal/zoo/golden';
+import { measureSpeeds } from './speed.ts';
+import { losses, samples, trainingOf } from './training.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    json: { type: 'string' },
+    /** Folder with `golden` and `torch`; without it, those parts are left out. */
+    fixtures: { type: 'string' },
+    precision: { type: 'string', default: 'float32' },
+    steps: { type: 'string', default: '10000' },
+    repeat: { type: 'string', default: '20' },
+    /** Names of parts, with commas between them. */
+    only: { type: 'string' },
+    /** Runs on the emulation, with the smallest network: to test this program. */
+    emulated: { type: 'boolean', default: false },
+  },
+});
+
+const cudaPlugins = [convCuda, mathCuda, poolCuda, residualCuda];
+const precision: Precision = options.precision === 'tf32' ? 'tf32' : 'float32';
+
+async function open(): Promise<Runtime> {
+  const backend = options.emulated ? await emulatedBackend([], { optimize: true, precision }) : cuda({ precision });
+  if (typeof backend === 'string') throw new ShoalError('UNSUPPORTED', { op: 'cuda-check', fact: backend });
+  return createRuntime(backend, cudaPlugins);
+}
+
+const openWasm = (): Promise<Runtime> => createRuntime(wasm(), [convWasm, mathWasm, poolWasm, residualWasm]);
+const openOracle = (): Promise<Runtime> => createRuntime(reference(), [convReference, mathReference, poolReference, residualReference]);
+
+/** What a part found, and whether it is as it must be. */
+interface Finding {
+  readonly ok: boolean;
+  readonly facts: object;
+}
+
+const networks = options.emulated
+  ? [{ network: resnetMini, batch: 2, classes: 10 }]
+  : [
+      { network: resnet18, batch: 4, classes: 1000 },
+      { network: allCnnC, batch: 16, classes: 10 },
+    ];
+/** Losses after a few steps, relative: rounding grows from step to step, and TF32 rounds a thousand times more coarsely. */
+const trainingTolerance = precision === 'tf32' ? 2e-2 : 1e-3;
+
+const parts: Readonly<Record<string, (runtime: Runtime) => Promise<Finding>>> = {
+  async conformance(runtime) {
+    const oracle = await openOracle();
+    const tables = [...coreCases, ...mathCases, ...convCases, ...poolCases, ...residualCases];
+    const results = await evaluateTables(tables, runtime, oracle, { toleranceFactor: precision === 'tf32' ? 1000 : 1 });
+    await oracle.dispose();
+    const failed = results
+      .filter(({ ok }) => !ok)
+      .map((each) => ({ case: `${each.table}: ${each.case}: ${each.check}`, reason: each.reason }));
+    return { ok: failed.length === 0, facts: { checks: results.length, failed } };
+  },
+  async torch(runtime) {
+    if (options.fixtures === undefined) return { ok: true, facts: { skipped: '--fixtures was not given' } };
+    const folder = join(options.fixtures, 'torch');
+    const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
+    const files = names.map((name) => parseFile(`torch/${name}`, readFileSync(join(folder, name), 'utf8')));
+    const results = await runExternalFiles(files, runtime);
+    const failed = results.filter(({ outcome }) => outcome === 'failed');
+    return { ok: failed.length === 0, facts: { cases: results.length, failed } };
+  },
+  async golden(runtime) {
+    if (options.fixtures === undefined) return { ok: true, facts: { skipped: '--fixtures was not given' } };
+    const folder = join(options.fixtures, 'golden');
+    const wanted = readdirSync(folder).filter((name) => !options.emulated || name === 'resnet-mini.frozenbn.json');
+    const found = [];
+    for (const name of wanted) {
+      const checks = await verifyGolden(parseGolden(readFileSync(join(folder, name), 'utf8')), runtime, { float64: false });
+      found.push({ name, checks: checks.length, failed: checks.filter(({ ok }) => !ok) });
+    }
+    return { ok: found.every(({ failed }) => failed.length === 0), facts: { found } };
+  },
+  async training(runtime) {
+    const cpu = await openWasm();
+    const found = [];
+    for (const { network, batch, classes } of networks) {
+      const run = (on: Runtime): Promise<readonly number[]> => losses(on, trainingOf(network({ classes, seed: 1 }), batch, classes), 5);
+      const [own, expected] = [await run(runtime), await run(cpu)];
+      const apart = Math.max(...own.map((loss, i) => Math.abs(loss - expected[i]!) / Math.abs(expected[i]!)));
+      found.push({ network: network({ classes }).name, own, wasm: expected, apart });
+    }
+    await cpu.dispose();
+    return { ok: found.every(({ apart }) => apart <= trainingTolerance), facts: { found } };
+  },
+  async steady(runtime) {
+    const steps = Number(options.steps);
+    const { network, batch, classes } = networks.at(-1)!;
+    const { program, feeds } = trainingOf(network({ classes, seed: 1 }), batch, classes);
+    const executable = await runtime.compile(program);
+    const megabytes = (): number => Math.round(process.memoryUsage.rss() / 2 ** 20);
+    for (let step = 0; step < steps / 10; step++) await executable.run(feeds, { fetch: [] });
+    const before = megabytes();
+    for (let step = 0; step < steps; step++) await executable.run(feeds, { fetch: [] });
+    const after = megabytes();
+    executable.dispose();
+    return { ok: after - before < 64, facts: { steps, beforeMB: before, afterMB: after } };
+  },
+  async speed(runtime) {
+    return { ok: true, facts: { speeds: await measureSpeeds(runtime, options.emulated ? 1 : 64, Number(options.repeat)) } };
+  },
+  async resnet50(runtime) {
+    const [train, infer] = [trainingOf(resnet50({ seed: 1 }), 64, 1000), trainingOf(resnet50({ seed: 1 }), 1, 1000)];
+    const step = await runtime.compile(train.program);
+    const stepNs = await samples(step, train.feeds, Number(options.repeat));
+    const { arenaBytes } = step.memory;
+    step.dispose();
+    const single = await runtime.compile({ outputs: infer.program.outputs });
+    const singleNs = await samples(single, infer.feeds, Number(options.repeat));
+    return { ok: true, facts: { trainingStepBatch64Ns: stepNs, arenaBytes, lossBatch1Ns: singleNs } };
+  },
+};
+
+const wanted = options.only?.split(',') ?? Object.keys(parts).filter((name) => !options.emulated || name !== 'resnet50');
+const unknown = wanted.filter((name) => !(name in parts));
+if (unknown.length > 0) throw new Error(`cuda-check: no part '${unknown.join("', '")}'. Parts: ${Object.keys(parts).join(', ')}.`);
+
+const runtime = await open().catch((cause: unknown) => {
+  console.error(cause instanceof Error ? cause.message : String(cause));
+  process.exit(2);
+});
+const report: Record<string, unknown> = { schema: 'shoal.cuda-check/1', node: process.version, precision, device: runtime.info };
+for (const name of wanted) {
+  const start = performance.now();
+  const finding = await parts[name]!(runtime).catch((cause: unknown): Finding => ({ ok: false, facts: { error: String(cause) } }));
+  const seconds = Number(((performance.now() - start) / 1000).toFixed(1));
+  report[name] = { ...finding, seconds };
+  console.log(`${finding.ok ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`);
+  if (!finding.ok) process.exitCode = 1;
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`);
+}
+await runtime.dispose();
