@@ -1,11 +1,10 @@
 import {
-  forLanes,
-  forUnits,
   storeLanes,
   tilesFor,
   VECTOR_BYTES,
   wasmKernel,
   type Lanes,
+  type Place,
   type Scratch,
   type Stage,
   type WasmSite,
@@ -91,9 +90,9 @@ export const batchNormWasm = wasmKernel(
         );
     });
     if (!site.wanted[0]) return;
-    emitApply(site, plan, factors, ({ f, load }, place, factor) => {
+    emitApply(site, plan, { factors, count: 3 }, ({ f, load }, { place, factor }, v) => {
       const { sub, madd } = f.f32x4;
-      return madd(sub(load(0, place), factor(0)), factor(1), factor(2));
+      return madd(sub(load(0, place(v)), factor(v, 0)), factor(v, 1), factor(v, 2));
     });
   },
   { fusion: { epilogue: true }, inPlace: () => ({ inputs: [0], epilogue: true }) },
@@ -155,10 +154,10 @@ export const batchNormGradientWasm = wasmKernel(
         );
     });
     if (!site.wanted[0]) return;
-    emitApply(site, plan, factors, ({ f, load }, place, factor) => {
+    emitApply(site, plan, { factors, count: 4 }, ({ f, load }, { place, factor }, v) => {
       const { sub, mul, nmadd } = f.f32x4;
-      const centred = sub(load(0, place), factor(0));
-      return mul(nmadd(centred, factor(2), sub(load(4, place), factor(1))), factor(3));
+      const centred = sub(load(0, place(v)), factor(v, 0));
+      return mul(nmadd(centred, factor(v, 2), sub(load(4, place(v)), factor(v, 1))), factor(v, 3));
     });
   },
   { fusion: { epilogue: true, load: { 4: 'masked' } }, inPlace: () => ({ inputs: [0, 4], epilogue: true }) },
@@ -305,33 +304,52 @@ function storeChannels({ f, output }: Stage, { channels, vectorBytes }: Rows, in
   );
 }
 
-interface Place {
-  readonly at: Local<'i32'>;
-  readonly channel: Operand<'i32'>;
+/** Neighbouring vectors of channels that are done together, at one row. */
+interface Line {
+  readonly place: (vector: number) => Place;
+  readonly factor: (vector: number, which: number) => Local<'v128'>;
 }
 
-/** Writes output 0, element by element, from the factors of its channel. */
+/**
+ * Writes output 0, element by element, from the `count` factors of its channel. A cache line of channels goes down the rows of a tile, with its
+ * factors in registers.
+ */
 function emitApply(
   site: WasmSite<BatchNormAttributes>,
   { rows, channels, rowBytes, vectorBytes }: Rows,
-  factors: Scratch,
-  result: (stage: Stage, place: Place, factor: (which: number) => V128) => V128,
+  { factors, count }: { readonly factors: Scratch; readonly count: number },
+  result: (stage: Stage, line: Line, vector: number) => V128,
 ): void {
   const { tiles, perTile } = tilesFor(rows, channels, grain);
   site.stage({ tiles: channels === 0 ? 0 : tiles }, (stage) => {
-    const { f } = stage;
+    const { f, tile } = stage;
     const { i32, v128 } = f;
-    forUnits(stage, rows, perTile, (row) => {
-      const from = f.let(i32.mul(row, rowBytes));
-      forLanes(f, channels, (channel, lanes) => {
-        const place = { at: f.let(i32.add(from, channel)), channel };
-        const address = f.let(i32.add(stage.scratch(factors), channel));
-        stage.store(
-          result(stage, place, (which) => v128.load(address, which * vectorBytes, 4)),
-          place,
+    const from = f.let(i32.mul(tile, perTile * rowBytes));
+    const end = f.let(i32.add(from, perTile * rowBytes));
+    const to = rows % perTile === 0 ? end : f.let(f.select(i32.const(rows * rowBytes), end, i32.eq(tile, tiles - 1)));
+    const emit = (channel: Operand<'i32'>, lanes: number): void => {
+      const vectors = Array.from({ length: Math.ceil(lanes / 4) }, (_, v) => v);
+      const address = f.let(i32.add(stage.scratch(factors), channel));
+      const held = vectors.map((v) =>
+        Array.from({ length: count }, (_, which) => f.let(v128.load(address, which * vectorBytes + v * VECTOR_BYTES, 4))),
+      );
+      const at = f.local.i32();
+      f.for(at, from, to, rowBytes, () => {
+        const start = f.let(i32.add(at, channel));
+        const line: Line = {
+          place: (v) => ({ at: start, offset: v * VECTOR_BYTES, channel, channelOffset: v * VECTOR_BYTES }),
+          factor: (v, which) => held[v]![which]!,
+        };
+        stage.storeAll(
+          vectors.map((v) => result(stage, line, v)),
+          line.place(0),
           lanes,
         );
       });
-    });
+    };
+    const whole = Math.floor(channels / 16) * 16;
+    const channel = f.local.i32();
+    if (whole > 0) f.for(channel, 0, whole * 4, 64, () => emit(channel, 16));
+    if (channels > whole) emit(whole * 4, channels - whole);
   });
 }
