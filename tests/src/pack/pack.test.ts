@@ -100,7 +100,7 @@ describeInstalled(`the packed packages${typeof node === 'string' ? ` skipped: ${
       expect(gzipBytes).toBeGreaterThan(5000);
       expect(gzipBytes).toBeLessThanOrEqual(budget);
       expect(modules.some((id) => id.includes('/pool/dist/wasm/'))).toBe(true);
-      expect(modules.filter((id) => /\/(reference|webgpu|tfjs|residual)\/|\.cases\./.test(id))).toEqual([]);
+      expect(modules.filter((id) => /\/(reference|webgpu|cuda|tfjs|residual)\/|\.cases\./.test(id))).toEqual([]);
     });
 
     test('its threads start in Chromium, with the same numbers', async ({ onTestFinished, skip }) => {
