@@ -46,8 +46,11 @@ const float64Tolerance = 1e-9;
 const noiseFactor = 8;
 /** How many times the error of direct convolution that of Winograd's way may be: the bound that its own tests hold it to. */
 const winogradFactor = 2.5;
-/** No float32 result is better than this, whatever luck a file records: a few units in the last place. */
-const noiseFloor = 5e-7;
+/**
+ * No float32 result is better than this, whatever luck a file records: in a sum of K products, each rounded to 6e-8, errors add up to
+ * about 6e-8 sqrt(K), and a window of 3x3 cells of 32 channels or more has K of 288 or more.
+ */
+const noiseFloor = 1e-6;
 /** A few elements may differ by more than the tensor does, but not by any amount. */
 const recordedLimit = 8;
 /** How often float32 gradients may be computed anew. Two units within rounding of their kinks are right together in one try of four. */
