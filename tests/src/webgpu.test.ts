@@ -1,7 +1,19 @@
 import { conv2d, type Conv2dOptions } from '@shoal/conv';
 import { convReference } from '@shoal/conv/reference';
 import { convWebgpu } from '@shoal/conv/webgpu';
-import { createRuntime, gradients, input, sizeOf, stopGradient, type Runtime, type Shape, type Value } from '@shoal/core';
+import {
+  constant,
+  createRuntime,
+  expression as e,
+  gradients,
+  input,
+  map,
+  sizeOf,
+  stopGradient,
+  type Runtime,
+  type Shape,
+  type Value,
+} from '@shoal/core';
 import { reference } from '@shoal/core/reference';
 import { matmul } from '@shoal/math';
 import { mathReference } from '@shoal/math/reference';
@@ -63,8 +75,34 @@ await onWebgpu((backend) =>
     test('a deep product with few elements is split along its depth', async () => {
       expect(await errorOf((x, y) => matmul(x, y, { transposeA: true }), [5000, 3], [5000, 18])).toBeLessThan(1e-6);
     });
-    test('tiles at ragged edges', async () => {
-      expect(await errorOf((x, y) => matmul(x, y, { transposeB: true }), [2, 37, 21], [2, 45, 21])).toBeLessThan(1e-6);
+    // Every tile of the menu, ragged, with factors read one by one and four at a time.
+    test.each([
+      [1027, 21, 45],
+      [1030, 24, 68],
+      [2051, 36, 28],
+      [25, 12, 4100],
+      [70, 40, 100],
+      [1500, 20, 12],
+      [9, 20, 12],
+      [9, 3, 10],
+    ])('products of %d x %d by %d', async (m, k, n) => {
+      expect(await errorOf((x, y) => matmul(x, y), [m, k], [k, n])).toBeLessThan(1e-6);
+      expect(await errorOf((x, y) => matmul(x, y, { transposeA: true, transposeB: true }), [k, m], [n, k])).toBeLessThan(1e-6);
+    });
+    test('the gradient to the input of strides that the window does not divide by', async () => {
+      const options = { stride: { height: 2, width: 3 }, dilation: { height: 3, width: 2 }, padding: 2 };
+      const inputGradient = (x: Value, w: Value): Value => {
+        const y = conv2d(x, w, options);
+        return gradients(y, [x], { seed: stopGradient(y) })[0]!;
+      };
+      expect(await errorOf(inputGradient, [2, 13, 17, 12], [3, 4, 12, 8])).toBeLessThan(2e-6);
+    });
+    test('an epilogue of four at a time reads along, once and by channel', async () => {
+      const build = (x: Value, w: Value): Value =>
+        map([conv2d(x, w, { padding: 1 }), x, constant([1, 2, 3, 4, 5, 6, 7, 8], [8]), constant(3, [])], (y, r, c, s) =>
+          e.add(e.mul(y, c), e.mul(r, s)),
+        );
+      expect(await errorOf(build, [1, 5, 7, 8], [3, 3, 8, 8])).toBeLessThan(2e-6);
     });
     test('a weight gradient over many cells', async () => {
       expect(await errorOf(weightGradient({ stride: 2, padding: 1 }), [2, 40, 36, 3], [3, 3, 3, 9])).toBeLessThan(2e-6);

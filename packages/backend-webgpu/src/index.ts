@@ -1,14 +1,17 @@
 export { createRuntime } from '@shoal/core';
 export type { WebgpuOptions } from './adapter.ts';
 export { printConstant, printExpression, type Leaves, type PrintedExpression } from './expression.ts';
-export { gemm, type GemmOptions } from './gemm.ts';
+export { gemm, type GemmFactor, type GemmOptions, type GemmPosition } from './gemm.ts';
 export {
   constantTable,
   elements,
+  floats,
   ravel,
+  readAt,
   unravel,
   wgslKernel,
   workgroups,
+  writeAt,
   type Dispatch,
   type WebgpuKernel,
   type WgslInput,
@@ -17,6 +20,7 @@ export {
   type WgslScratch,
   type WgslSite,
   type WgslTable,
+  type Width,
 } from './kernel.ts';
 export { broadcastIndex } from './kernels/broadcast.ts';
 export { reduction, type ReductionOptions } from './reduction.ts';

@@ -21,6 +21,8 @@ export interface WgslInput extends TensorType {
   readonly size: number;
   /** An expression for one element; where an elementwise chain was fused into the load, its value there. */
   readonly read: (index: string) => string;
+  /** A `vec4` of the elements from `4 * index` on; only where `size` divides by four. The values are those of `read`. */
+  readonly read4: (index: string) => string;
 }
 
 /** A tensor that a kernel writes. */
@@ -30,13 +32,17 @@ export interface WgslOutput extends TensorType {
   readonly wanted: boolean;
   /** A statement that stores one element, through the fused epilogue if there is one. Each element is stored once. */
   readonly write: (index: string, value: string) => string;
+  /** A statement that stores a `vec4` at the elements from `4 * index` on; only where `size` divides by four. */
+  readonly write4: (index: string, value: string) => string;
 }
 
 /** Device memory between the dispatches of one step, undefined at the start. */
 export interface WgslScratch {
   readonly size: number;
   readonly read: (index: string) => string;
+  readonly read4: (index: string) => string;
   readonly write: (index: string, value: string) => string;
+  readonly write4: (index: string, value: string) => string;
 }
 
 /** A node as a kernel prints it. Every size is known: print it as a constant. */
@@ -57,8 +63,8 @@ export interface WgslKernelOptions<A extends object> {
   /** Sites it cannot do, with the reason. Default: all are supported. */
   readonly supports?: (site: OpSite<A>) => Support;
   /**
-   * Elementwise work it can take over. Any kernel whose outputs are written with `write`, each element once, can take an
-   * `epilogue`; any input read with `read` inside the tensor's bounds only can take a `masked` load.
+   * Elementwise work it can take over. Any kernel whose outputs are written with `write` or `write4`, each element once, can take
+   * an `epilogue`; any input read with `read` or `read4` inside the tensor's bounds only can take a `masked` load.
    */
   readonly fusion?: Fusion;
   /** Prints the dispatches, run one after the other; each sees what those before it wrote. */
@@ -86,6 +92,22 @@ export function elements(count: number, body: string, declarations = ''): Dispat
 export function workgroups(groups: number, size: number, body: string, declarations = ''): Dispatch {
   return { groups, size, body, declarations };
 }
+
+/** How many elements a kernel takes at once. */
+export type Width = 1 | 4;
+
+/** Reads the `width` elements from `index` on, which divides by it. */
+export function readAt({ read, read4 }: Pick<WgslInput, 'read' | 'read4'>, index: string, width: Width): string {
+  return width === 4 ? read4(`(${index}) / 4`) : read(index);
+}
+
+/** Stores the `width` elements from `index` on, which divides by it. */
+export function writeAt({ write, write4 }: Pick<WgslOutput, 'write' | 'write4'>, index: string, value: string, width: Width): string {
+  return width === 4 ? write4(`(${index}) / 4`, value) : write(index, value);
+}
+
+/** The type of as many f32. */
+export const floats = (width: Width): string => (width === 4 ? 'vec4<f32>' : 'f32');
 
 /**
  * Statements that take a row-major index apart: `unravel('i', [2, 3, 5], ['n', 'h', 'c'])` declares `n`, `h` and `c`.

@@ -90,6 +90,19 @@ interface Span {
   readonly to: number;
   /** Undefined where tensors of several kinds share it: bits are reinterpreted. */
   readonly dtype: Dtype | undefined;
+  /** Whether its elements are bound four by four. */
+  readonly packed: boolean;
+}
+
+/**
+ * Tensors whose elements a dispatch reaches four at a time. Not those that it also writes one by one: a store into one component of
+ * a vector may touch the others.
+ */
+function packedValues(accessors: readonly Accessor[]): ReadonlySet<Value> {
+  const touched = (width: 1 | 4, how: 'reads' | 'writes'): readonly Value[] =>
+    accessors.flatMap((accessor) => (accessor.width === width ? accessor[how] : []));
+  const single = new Set(touched(1, 'writes'));
+  return new Set([...touched(4, 'reads'), ...touched(4, 'writes')].filter((value) => !single.has(value)));
 }
 
 /**
@@ -100,10 +113,11 @@ interface Span {
 function bind(op: string, accessors: readonly Accessor[], placeOf: (value: Value) => Place, { storageBuffers }: ModuleLimits): Bound {
   const writes = new Set(accessors.flatMap((accessor) => accessor.writes));
   const values = [...new Set(accessors.flatMap((accessor) => [...accessor.reads, ...accessor.writes]))];
+  const packed = packedValues(accessors);
   const written = new Set([...writes].map((value) => placeOf(value).buffer));
   const single = (value: Value): Span => {
     const { buffer, offset, bytes } = placeOf(value);
-    return { buffer, from: offset, to: offset + bytes, dtype: value.dtype };
+    return { buffer, from: offset, to: offset + bytes, dtype: value.dtype, packed: packed.has(value) && bytes % 16 === 0 };
   };
   let spans = distinct(values.map(single));
   while (spans.length > storageBuffers) {
@@ -122,46 +136,64 @@ function bind(op: string, accessors: readonly Accessor[], placeOf: (value: Value
       from: Math.min(...joined.map(({ from }) => from)),
       to: Math.max(...joined.map(({ to }) => to)),
       dtype: undefined,
+      packed: false,
     };
     spans = [...spans.filter((span) => span.buffer !== buffer), whole];
   }
-  const find = (value: Value): { name: string; base: number; raw: boolean } => {
+  const spanOf = (value: Value): { readonly name: string; readonly base: number; readonly span: Span } => {
     const { buffer, offset } = placeOf(value);
     const at = spans.findIndex((span) => span.buffer === buffer && span.from <= offset && offset < span.to);
-    return { name: `t${at}`, base: (offset - spans[at]!.from) / 4, raw: spans[at]!.dtype === undefined };
+    return { name: `t${at}`, base: (offset - spans[at]!.from) / 4, span: spans[at]! };
   };
-  const element = (value: Value, index: string): readonly [text: string, raw: boolean] => {
-    const { name, base, raw } = find(value);
-    return [`${name}[${base === 0 ? index : `${base} + ${index}`}]`, raw];
+  const element = (value: Value, index: string): string => {
+    const { name, base, span } = spanOf(value);
+    if (span.packed) return `${name}[(${index}) / 4][(${index}) % 4]`;
+    return `${name}[${base === 0 ? index : `${base} + ${index}`}]`;
   };
+  const isRaw = (value: Value): boolean => spanOf(value).span.dtype === undefined;
+  const load: Elements['load'] = (value, index) =>
+    isRaw(value) ? `bitcast<${value.dtype}>(${element(value, index)})` : element(value, index);
+  const store: Elements['store'] = (value, index, stored) =>
+    `${element(value, index)} = ${isRaw(value) ? `bitcast<u32>(${stored})` : stored};`;
+  const four = (index: string): readonly string[] => [0, 1, 2, 3].map((lane) => `4 * (${index}) + ${lane}`);
   const list = spans.map(({ buffer, from, to }): Binding => ({
     buffer,
     offset: from,
     bytes: to - from,
     access: written.has(buffer) ? 'read_write' : 'read',
   }));
+  const declare = ({ access, bytes }: Binding, i: number): string => {
+    const { dtype = 'u32', packed: fours } = spans[i]!;
+    const type = fours ? `array<vec4<${dtype}>, ${bytes / 16}>` : `array<${dtype}, ${bytes / 4}>`;
+    return `@group(0) @binding(${i}) var<storage, ${access}> t${i}: ${type};\n`;
+  };
   return {
     list,
-    declarations: list
-      .map(
-        ({ access, bytes }, i) =>
-          `@group(0) @binding(${i}) var<storage, ${access}> t${i}: array<${spans[i]!.dtype ?? 'u32'}, ${bytes / 4}>;\n`,
-      )
-      .join(''),
+    declarations: list.map(declare).join(''),
     elements: {
-      load(value, index) {
-        const [text, raw] = element(value, index);
-        return raw ? `bitcast<${value.dtype}>(${text})` : text;
+      load,
+      store,
+      load4(value, index) {
+        const { name, span } = spanOf(value);
+        if (span.packed) return `${name}[${index}]`;
+        return `vec4<${value.dtype}>(${four(index)
+          .map((at) => load(value, at))
+          .join(', ')})`;
       },
-      store(value, index, stored) {
-        const [text, raw] = element(value, index);
-        return `${text} = ${raw ? `bitcast<u32>(${stored})` : stored};`;
+      store4(value, index, stored) {
+        const { name, span } = spanOf(value);
+        if (span.packed) return `${name}[${index}] = ${stored};`;
+        const lanes = four(index).map((at, lane) => store(value, at, `shoal_stored[${lane}]`));
+        return `let shoal_stored = ${stored};\n${lanes.join('\n')}`;
       },
     },
   };
 }
 
-/** A tensor updated in place is one span, not two. */
+/** A tensor updated in place is one span, not two; it is packed only if both are. */
 function distinct(spans: readonly Span[]): readonly Span[] {
-  return spans.filter((span, i) => spans.findIndex((other) => other.buffer === span.buffer && other.from === span.from) === i);
+  const same = (a: Span, b: Span): boolean => a.buffer === b.buffer && a.from === b.from;
+  return spans
+    .filter((span, i) => spans.findIndex((other) => same(other, span)) === i)
+    .map((span) => ({ ...span, packed: spans.every((other) => !same(other, span) || other.packed) }));
 }

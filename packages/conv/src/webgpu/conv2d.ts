@@ -1,11 +1,12 @@
-import { elements, gemm, overCells, ravel, unravel, wgslKernel } from '@shoal/backend-webgpu';
+import { elements, gemm, overCells, ravel, readAt, unravel, wgslKernel, writeAt } from '@shoal/backend-webgpu';
 import { conv2dOp } from '../conv2d.ts';
 import { conv2dGeometry } from '../geometry.ts';
-import { fewColumns, inputCell } from './products.ts';
+import { along, fewColumns, isPointwise, isWideDepthwise, widthOf, cellOrZero } from './products.ts';
 
 /**
- * An implicit matrix product per group: rows are output cells, columns output channels, and the depth runs over the window and the
- * group's input channels. Groups of few output channels (depthwise) would waste its tiles: there a thread computes one element.
+ * An implicit matrix product per group: rows are output cells of the whole batch, columns output channels, and the depth runs over the
+ * window and the group's input channels. Groups of few output channels would waste its tiles: there a thread computes one element, or
+ * four channels of a depthwise convolution.
  */
 export const conv2d = wgslKernel(conv2dOp, {
   fusion: { epilogue: true },
@@ -16,29 +17,48 @@ export const conv2d = wgslKernel(conv2dOp, {
       attributes,
     } = site;
     const geometry = conv2dGeometry(conv2dOp.name, x!.shape, weight!.shape, attributes);
-    const { batch, input, output, groups, channelsPerGroup, outputChannelsPerGroup, outputChannels } = geometry;
-    const { window } = attributes;
-    const biased = (value: string, channel: string): string => (bias ? `${value} + ${bias.read(channel)}` : value);
+    const { batch, input, channels, output, groups, channelsPerGroup, outputChannelsPerGroup, outputChannels } = geometry;
+    const { window, stride, dilation, padding } = attributes;
+    if (isWideDepthwise(geometry)) {
+      const quads = channels / 4;
+      const visit = `total = fma(${x!.read4(ravel([batch, input.height, input.width, quads], ['n', 'h', 'w', 'c']))}, ${weight!.read4(ravel([window.height, window.width, quads], ['r', 's', 'c']))}, total);`;
+      const body = `${unravel('i', [batch, output.height, output.width, quads], ['n', 'oh', 'ow', 'c'])}var total = vec4<f32>();
+${overCells(attributes, input, visit)}${y!.write4('i', bias ? `total + ${bias.read4('c')}` : 'total')}`;
+      return [elements(y!.size / 4, body)];
+    }
     if (outputChannelsPerGroup < fewColumns) {
       const visit = `for (var c = 0; c < ${channelsPerGroup}; c++) {
       total += ${x!.read(ravel(x!.shape, ['n', 'h', 'w', 'first + c']))} * ${weight!.read(ravel(weight!.shape, ['r', 's', 'c', 'o']))};
     }`;
       const body = `${unravel('i', y!.shape, ['n', 'oh', 'ow', 'o'])}let first = o / ${outputChannelsPerGroup} * ${channelsPerGroup};
 var total = 0.0;
-${overCells(attributes, input, visit)}${y!.write('i', biased('total', 'o'))}`;
+${overCells(attributes, input, visit)}${y!.write('i', bias ? `total + ${bias.read('o')}` : 'total')}`;
       return [elements(y!.size, body)];
     }
+    const [inner, outer] = [widthOf(channelsPerGroup), widthOf(outputChannelsPerGroup)];
+    const sourceAt = (cell: string, c: string): string => readAt(x!, `(${cell}) * ${channels} + batch * ${channelsPerGroup} + ${c}`, inner);
+    const source = isPointwise(attributes)
+      ? { load: `return ${sourceAt('origin.x', 'k')};` }
+      : {
+          origin: `${unravel('side', [batch, output.height, output.width], ['n', 'oh', 'ow'])}return vec4<i32>(n * ${input.height}, oh * ${stride.height} - ${padding.top}, ow * ${stride.width} - ${padding.left}, 0);`,
+          load: `${unravel('k', [window.height, window.width, channelsPerGroup], ['r', 's', 'c'])}let h = origin.y + r * ${dilation.height};
+let w = origin.z + s * ${dilation.width};
+${cellOrZero(input, inner, (row, column) => sourceAt(`(origin.x + ${row}) * ${input.width} + ${column}`, 'c'))}`,
+        };
     return gemm(site, {
       batch: groups,
       rows: batch * output.height * output.width,
       columns: outputChannelsPerGroup,
       depth: window.height * window.width * channelsPerGroup,
-      left: `${unravel('row', [batch, output.height, output.width], ['n', 'oh', 'ow'])}${unravel('k', [window.height, window.width, channelsPerGroup], ['r', 's', 'c'])}${inputCell(attributes, input)}
-return ${x!.read(ravel(x!.shape, ['n', 'h', 'w', `batch * ${channelsPerGroup} + c`]))};`,
-      right: `return ${weight!.read(`k * ${outputChannels} + batch * ${outputChannelsPerGroup} + column`)};`,
+      left: along('depth', inner, source),
+      right: along('side', outer, {
+        load: `return ${readAt(weight!, `k * ${outputChannels} + batch * ${outputChannelsPerGroup} + origin.x`, outer)};`,
+      }),
+      vectorWrite: outer === 4,
       write({ batch: group, row, column }, value) {
         const channel = `${group} * ${outputChannelsPerGroup} + ${column}`;
-        return y!.write(`${row} * ${outputChannels} + ${channel}`, biased(value, channel));
+        const biased = bias ? `${value} + ${readAt(bias, channel, outer)}` : value;
+        return writeAt(y!, `${row} * ${outputChannels} + ${channel}`, biased, outer);
       },
     });
   },

@@ -1,4 +1,4 @@
-import { broadcastIndex, gemm, wgslKernel } from '@shoal/backend-webgpu';
+import { broadcastIndex, gemm, readAt, wgslKernel, writeAt, type GemmFactor, type WgslInput } from '@shoal/backend-webgpu';
 import { sizeOf } from '@shoal/core';
 import { matmulOp, matmulSizes } from '../matmul.ts';
 
@@ -11,17 +11,22 @@ export const matmul = wgslKernel(matmulOp, {
       attributes,
     } = site;
     const { batch, m, k, n } = matmulSizes(a!, b!, attributes);
-    const matrix = (shape: readonly number[], size: number): string => `(${broadcastIndex('batch', shape.slice(0, -2), batch)}) * ${size}`;
-    const left = attributes.transposeA ? `k * ${m} + row` : `row * ${k} + k`;
-    const right = attributes.transposeB ? `column * ${k} + k` : `k * ${n} + column`;
+    const factor = (matrix: WgslInput, side: number, along: 'depth' | 'side'): GemmFactor => {
+      const row = along === 'depth' ? k : side;
+      const index = along === 'depth' ? `origin.x * ${row} + k` : `k * ${row} + origin.x`;
+      const at = `(${broadcastIndex('batch', matrix.shape.slice(0, -2), batch)}) * ${k * side} + ${index}`;
+      return row % 4 === 0 ? { vector: along, load: `return ${readAt(matrix, at, 4)};` } : { load: `return ${readAt(matrix, at, 1)};` };
+    };
+    const width = n % 4 === 0 ? 4 : 1;
     return gemm(site, {
       batch: sizeOf(batch),
       rows: m,
       columns: n,
       depth: k,
-      left: `return ${a!.read(`${matrix(a!.shape, m * k)} + ${left}`)};`,
-      right: `return ${b!.read(`${matrix(b!.shape, k * n)} + ${right}`)};`,
-      write: ({ batch: at, row, column }, value) => y!.write(`(${at} * ${m} + ${row}) * ${n} + ${column}`, value),
+      left: factor(a!, m, attributes.transposeA ? 'side' : 'depth'),
+      right: factor(b!, n, attributes.transposeB ? 'depth' : 'side'),
+      vectorWrite: width === 4,
+      write: ({ batch: at, row, column }, value) => writeAt(y!, `(${at} * ${m} + ${row}) * ${n} + ${column}`, value, width),
     });
   },
 });
