@@ -215,15 +215,17 @@ function deviceTests(backend: Backend<WebgpuKernel>): void {
       expect([0, 1, 65535 * 64 - 1, 65535 * 64, n - 1].map((i) => data[i])).toEqual([1, 2, 65535 * 64, 65535 * 64 + 1, n]);
       expect(data.every((value, i) => value === i + 1)).toBe(true);
     });
-    test.each<['sum' | 'max' | 'min', number, number]>([
+    test.each<['sum' | 'max' | 'min', number, number, (0 | 1)?]>([
       ['sum', 2, 300_001],
       ['max', 3, 20_011],
       ['min', 1, 70_000],
       ['sum', 300, 5000],
       ['sum', 20_000, 100],
-    ])('%s of %d results of %d terms', async (kind, results, terms) => {
-      const x = input('x', [terms, results]);
-      const program = { outputs: { y: reduce(x, { kind, axes: [0] }) } };
+      ['sum', 2, 300_001, 1],
+      ['max', 300, 500, 1],
+    ])('%s of %d results of %d terms', async (kind, results, terms, axis = 0) => {
+      const x = input('x', axis === 0 ? [terms, results] : [results, terms]);
+      const program = { outputs: { y: reduce(x, { kind, axes: [axis] }) } };
       const feeds = { x: ramp(terms * results) };
       const [actual, expected] = await Promise.all(
         [runtime, oracle].map(async (each) => (await (await each.compile(program)).run(feeds))['y']!),

@@ -11,6 +11,8 @@ export interface ReductionOptions {
   readonly terms: number;
   /** Body of a WGSL function of `o` (which result) and `r` (which term), both i32: returns the term. */
   readonly term: string;
+  /** What lies side by side in memory: the terms of a result (default), or terms of one number of neighbouring results, as where channels are summed over cells. */
+  readonly adjacent?: 'terms' | 'results';
   /** Stores result `o`. */
   readonly write: (o: string, value: string) => string;
 }
@@ -19,11 +21,17 @@ export interface ReductionOptions {
 const sequentialTerms = 64;
 /** Terms of one workgroup where a result has more than one. */
 const chunkTerms = 4096;
+/** Neighbouring results that a workgroup reads together, threads of one memory access side by side. */
+const bandResults = 32;
+const bandThreads = 256;
+/** Terms that a thread of a band takes before more workgroups share them. */
+const bandTerms = 16;
+const enoughWorkgroups = 256;
 
 /**
  * Sums, maxima or minima of computed terms, in an order that only the sizes decide: one thread per result where there are few
- * terms; a workgroup per result, whose lanes stride over the terms and join in a tree; and for few results of very many terms
- * a workgroup per chunk, then one over the chunks' partial results. Sums of f32 carry their rounding errors along, as far as the
+ * terms; a workgroup per result, or per band of results that lie side by side, whose lanes stride over the terms and join in a tree;
+ * and for few results of very many terms a workgroup per chunk, then a thread or one workgroup over the chunks' partial results. Sums of f32 carry their rounding errors along, as far as the
  * driver does not rearrange them. Several reductions in one step need distinct `name`s.
  */
 export function reduction(site: WgslSite<unknown>, options: ReductionOptions, name = 'reduction'): readonly Dispatch[] {
@@ -35,14 +43,25 @@ export function reduction(site: WgslSite<unknown>, options: ReductionOptions, na
   const stage: Stage = { name, arithmetic, declarations, value };
   const plenty = results >= 16384 && terms <= 8 * sequentialTerms;
   if (terms <= sequentialTerms || plenty) return [sequential(stage, results, terms, write)];
-  const chunks = results >= 256 ? 1 : Math.min(256, Math.ceil(terms / chunkTerms));
-  if (chunks === 1) return [tree(stage, results, 1, terms, write)];
+  const banded = options.adjacent === 'results';
+  const chunks = banded ? bandChunks(results, terms) : results >= 256 ? 1 : Math.min(256, Math.ceil(terms / chunkTerms));
+  const first = banded ? band : tree;
+  if (chunks === 1) return [first(stage, results, 1, terms, write)];
   const partial = arithmetic.store(site, dtype, results * chunks);
-  const second: Stage = { ...stage, declarations: '', value: (o, r) => partial.read(`${o} * ${chunks} + ${r}`) };
+  const place = (o: string, chunk: string): string => (banded ? `${chunk} * ${results} + ${o}` : `${o} * ${chunks} + ${chunk}`);
+  const second: Stage = { ...stage, declarations: '', value: (o, r) => partial.read(place(o, r)) };
   return [
-    tree(stage, results, chunks, terms, (o, total) => partial.write(`${o} * ${chunks} + chunk`, total)),
+    first(stage, results, chunks, terms, (o, total) => partial.write(place(o, 'chunk'), total)),
     chunks <= sequentialTerms ? sequential(second, results, chunks, write) : tree(second, results, 1, chunks, write),
   ];
+}
+
+const bandWidth = (results: number): number => Math.min(bandResults, 2 ** Math.ceil(Math.log2(results)));
+
+function bandChunks(results: number, terms: number): number {
+  const width = bandWidth(results);
+  const wanted = Math.ceil(enoughWorkgroups / Math.ceil(results / width));
+  return Math.max(1, Math.min(wanted, sequentialTerms, Math.floor((terms * width) / (bandThreads * bandTerms))));
 }
 
 /** How totals are held and joined. */
@@ -120,4 +139,31 @@ workgroupBarrier();
 ${levels.join('\n')}
 if (lane == 0) { ${write('o', `${shared}[0]`)} }`;
   return workgroups(results * chunks, size, body, `${declarations}var<workgroup> ${shared}: array<${type}, ${size}>;\n`);
+}
+
+/** A workgroup for a band of neighbouring results: threads side by side read neighbours, those of one result join in a tree. */
+function band({ name, arithmetic, declarations, value }: Stage, results: number, chunks: number, terms: number, write: Write): Dispatch {
+  const { type, zero, join } = arithmetic;
+  const width = bandWidth(results);
+  const lanes = bandThreads / width;
+  const perChunk = Math.ceil(terms / chunks);
+  const shared = `${name}_shared`;
+  const levels: string[] = [];
+  for (let half = bandThreads / 2; half >= width; half /= 2) {
+    levels.push(`if (lane < ${half}) { ${shared}[lane] = ${join(`${shared}[lane]`, `${shared}[lane + ${half}]`)}; }\nworkgroupBarrier();`);
+  }
+  // A thread beyond the results or the terms repeats the last one.
+  const body = `let chunk = group % ${chunks};
+let place = group / ${chunks} * ${width} + lane % ${width};
+let o = min(place, ${results - 1});
+let begin = chunk * ${perChunk} + lane / ${width};
+let end = min((chunk + 1) * ${perChunk}, ${terms});
+var total = ${zero ?? value('o', 'min(begin, end - 1)')};
+for (var r = begin${zero ? '' : ` + ${lanes}`}; r < end; r += ${lanes}) { total = ${join('total', value('o', 'r'))}; }
+${shared}[lane] = total;
+workgroupBarrier();
+${levels.join('\n')}
+if (lane < ${width} && place < ${results}) { ${write('o', `${shared}[lane]`)} }`;
+  const groups = Math.ceil(results / width) * chunks;
+  return workgroups(groups, bandThreads, body, `${declarations}var<workgroup> ${shared}: array<${type}, ${bandThreads}>;\n`);
 }

@@ -23,6 +23,7 @@ export const reduceKernel = wgslKernel(reduceOp, {
       kind,
       dtype: x!.dtype,
       results: y!.size,
+      adjacent: axes.includes(x!.shape.length - 1) ? 'terms' : 'results',
       terms: sizeOf(axes.map((axis) => x!.shape[axis]!)),
       term: `return ${x!.read(`${along('o', kept)} + ${along('r', axes)}`)};`,
       write: (o, value) => y!.write(o, value),

@@ -24,6 +24,7 @@ export const conv2dGradientWeight = wgslKernel(op, {
         kind: 'sum',
         results: dw!.size,
         terms: depth,
+        adjacent: 'results',
         term: `let term = r;
 {
   ${unravel('o', dw!.shape, ['r', 's', 'c', 'channel'])}${cellOf('term')}

@@ -1,17 +1,30 @@
-import { constantTable, elements, overCells, overWindows, ravel, unravel, wgslKernel } from '@shoal/backend-webgpu';
+import {
+  constantTable,
+  elements,
+  floats,
+  overCells,
+  overWindows,
+  ravel,
+  readAt,
+  unravel,
+  wgslKernel,
+  writeAt,
+} from '@shoal/backend-webgpu';
 import { nhwc } from '@shoal/core';
 import { averagePool as op, averagePoolGradient as gradient, windowDivisors } from '../average-pool.ts';
+import { lanesOf } from './lanes.ts';
 
 export const averagePool = wgslKernel(op, {
   fusion: { epilogue: true },
   emit({ inputs: [x], outputs: [y], attributes }) {
     const [, height, width] = nhwc(op.name, x!.shape);
+    const { lanes, shape } = lanesOf(y!.shape);
     const divisors = windowDivisors(x!.shape, y!.shape, attributes);
     const [rows, columns] = [constantTable('rows', 'f32', divisors.rows), constantTable('columns', 'f32', divisors.columns)];
-    const body = `${unravel('i', y!.shape, ['n', 'oh', 'ow', 'c'])}var total = 0.0;
-${overCells(attributes, { height, width }, `total += ${x!.read(ravel(x!.shape, ['n', 'h', 'w', 'c']))};`)}
-${y!.write('i', `total / (${rows.at('oh')} * ${columns.at('ow')})`)}`;
-    return [elements(y!.size, body, rows.declaration + columns.declaration)];
+    const body = `${unravel('i', shape, ['n', 'oh', 'ow', 'c'])}var total = ${floats(lanes)}();
+${overCells(attributes, { height, width }, `total += ${readAt(x!, ravel(x!.shape, ['n', 'h', 'w', `c * ${lanes}`]), lanes)};`)}
+${writeAt(y!, `i * ${lanes}`, `total / (${rows.at('oh')} * ${columns.at('ow')})`, lanes)}`;
+    return [elements(y!.size / lanes, body, rows.declaration + columns.declaration)];
   },
 });
 
@@ -20,11 +33,12 @@ export const averagePoolGradient = wgslKernel(gradient, {
   fusion: { epilogue: true },
   emit({ inputs: [dy], outputs: [dx], attributes }) {
     const [, height, width] = nhwc(gradient.name, dy!.shape);
+    const { lanes, shape } = lanesOf(dx!.shape);
     const divisors = windowDivisors(dx!.shape, dy!.shape, attributes);
     const [rows, columns] = [constantTable('rows', 'f32', divisors.rows), constantTable('columns', 'f32', divisors.columns)];
-    const visit = `total += ${dy!.read(ravel(dy!.shape, ['n', 'oh', 'ow', 'c']))} / (${rows.at('oh')} * ${columns.at('ow')});`;
-    const body = `${unravel('i', dx!.shape, ['n', 'h', 'w', 'c'])}var total = 0.0;
-${overWindows(attributes, { height, width }, visit)}${dx!.write('i', 'total')}`;
-    return [elements(dx!.size, body, rows.declaration + columns.declaration)];
+    const visit = `total += ${readAt(dy!, ravel(dy!.shape, ['n', 'oh', 'ow', `c * ${lanes}`]), lanes)} / (${rows.at('oh')} * ${columns.at('ow')});`;
+    const body = `${unravel('i', shape, ['n', 'h', 'w', 'c'])}var total = ${floats(lanes)}();
+${overWindows(attributes, { height, width }, visit)}${writeAt(dx!, `i * ${lanes}`, 'total', lanes)}`;
+    return [elements(dx!.size / lanes, body, rows.declaration + columns.declaration)];
   },
 });

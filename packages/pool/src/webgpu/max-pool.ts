@@ -1,17 +1,28 @@
-import { elements, overCells, overWindows, ravel, unravel, wgslKernel } from '@shoal/backend-webgpu';
+import { elements, floats, overCells, overWindows, ravel, readAt, unravel, wgslKernel, writeAt } from '@shoal/backend-webgpu';
 import { nhwc } from '@shoal/core';
 import { maxPool as op, maxPoolGather as gather, maxPoolGradient as gradient } from '../max-pool.ts';
+import { lanesOf } from './lanes.ts';
 
 export const maxPool = wgslKernel(op, {
   emit({ inputs: [x], outputs: [y, winner], attributes }) {
     const [, height, width] = nhwc(op.name, x!.shape);
-    const visit = `let value = ${x!.read(ravel(x!.shape, ['n', 'h', 'w', 'c']))};
-    if (at < 0 || value > best || (shoal_nan(value) && !shoal_nan(best))) { best = value; at = h * ${width} + w; }`;
-    const body = `${unravel('i', y!.shape, ['n', 'oh', 'ow', 'c'])}var best = 0.0;
-var at = -1;
-${overCells(attributes, { height, width }, visit)}${y!.write('i', 'best')}
-${winner!.write('i', 'at')}`;
-    return [elements(y!.size, body)];
+    const { lanes, shape } = lanesOf(y!.shape);
+    const component = (name: string, lane: number): string => (lanes === 1 ? name : `${name}[${lane}]`);
+    const take = (lane: number): string => {
+      const [value, best, at] = [component('values', lane), component('best', lane), component('at', lane)];
+      return `{
+      let wins = ${at} < 0 || ${value} > ${best} || (shoal_nan(${value}) && !shoal_nan(${best}));
+      ${best} = select(${best}, ${value}, wins);
+      ${at} = select(${at}, h * ${width} + w, wins);
+    }`;
+    };
+    const visit = `let values = ${readAt(x!, ravel(x!.shape, ['n', 'h', 'w', `c * ${lanes}`]), lanes)};
+    ${Array.from({ length: lanes }, (_, lane) => take(lane)).join('\n    ')}`;
+    const body = `${unravel('i', shape, ['n', 'oh', 'ow', 'c'])}var best = ${floats(lanes)}();
+var at = ${lanes === 1 ? '-1' : 'vec4<i32>(-1)'};
+${overCells(attributes, { height, width }, visit)}${writeAt(y!, `i * ${lanes}`, 'best', lanes)}
+${writeAt(winner!, `i * ${lanes}`, 'at', lanes)}`;
+    return [elements(y!.size / lanes, body)];
   },
 });
 
@@ -21,11 +32,13 @@ export const maxPoolGradient = wgslKernel(gradient, {
   emit({ inputs: [dy, winner], outputs: [dx], attributes }) {
     const [, , width] = nhwc(gradient.name, dx!.shape);
     const [, oh, ow] = nhwc(gradient.name, dy!.shape);
-    const visit = `let at = ${ravel(dy!.shape, ['n', 'oh', 'ow', 'c'])};
-    if (${winner!.read('at')} == h * ${width} + w) { total += ${dy!.read('at')}; }`;
-    const body = `${unravel('i', dx!.shape, ['n', 'h', 'w', 'c'])}var total = 0.0;
-${overWindows(attributes, { height: oh, width: ow }, visit)}${dx!.write('i', 'total')}`;
-    return [elements(dx!.size, body)];
+    const { lanes, shape } = lanesOf(dx!.shape);
+    const isWinner = `${readAt(winner!, 'at', lanes)} == ${lanes === 1 ? '' : 'vec4<i32>'}(h * ${width} + w)`;
+    const visit = `let at = ${ravel(dy!.shape, ['n', 'oh', 'ow', `c * ${lanes}`])};
+    total += select(${floats(lanes)}(), ${readAt(dy!, 'at', lanes)}, ${isWinner});`;
+    const body = `${unravel('i', shape, ['n', 'h', 'w', 'c'])}var total = ${floats(lanes)}();
+${overWindows(attributes, { height: oh, width: ow }, visit)}${writeAt(dx!, `i * ${lanes}`, 'total', lanes)}`;
+    return [elements(dx!.size / lanes, body)];
   },
 });
 

@@ -1,4 +1,4 @@
-import { elements, reduction, wgslKernel } from '@shoal/backend-webgpu';
+import { elements, readAt, reduction, wgslKernel, writeAt, type WgslInput, type Width } from '@shoal/backend-webgpu';
 import { batchNormGradient as gradientOp, batchNormOp as op, valuesPerChannel } from '../batch-norm.ts';
 
 /** Mean, then the mean square of what is left, then scale and shift: three passes over x. */
@@ -12,11 +12,14 @@ export const batchNorm = wgslKernel(op, {
     } = site;
     const [rows, channels] = [valuesPerChannel(x!), gamma!.size];
     const [means, variances] = [site.scratch('f32', channels), site.scratch('f32', channels)];
-    const perChannel = { kind: 'sum', results: channels, terms: rows } as const;
+    const perChannel = { kind: 'sum', results: channels, terms: rows, adjacent: 'results' } as const;
     const value = x!.read(`r * ${channels} + o`);
-    const apply = `let c = i % ${channels};
-let scale = ${gamma!.read('c')} / sqrt(${variances.read('c')} + ${epsilon.toExponential()});
-${y!.write('i', `(${x!.read('i')} - ${means.read('c')}) * scale + ${beta!.read('c')}`)}`;
+    const width: Width = channels % 4 === 0 ? 4 : 1;
+    const channel = (tensor: Pick<WgslInput, 'read' | 'read4'>): string => readAt(tensor, 'c', width);
+    const apply = `let at = i * ${width};
+let c = at % ${channels};
+let scale = ${channel(gamma!)} / sqrt(${channel(variances)} + ${epsilon.toExponential()});
+${writeAt(y!, 'at', `(${readAt(x!, 'at', width)} - ${channel(means)}) * scale + ${channel(beta!)}`, width)}`;
     return [
       ...reduction(site, {
         ...perChannel,
@@ -28,7 +31,7 @@ ${y!.write('i', `(${x!.read('i')} - ${means.read('c')}) * scale + ${beta!.read('
         term: `let off = ${value} - ${means.read('o')};\nreturn off * off;`,
         write: (o, total) => `let variance = ${total} / ${rows}.0;\n${variances.write(o, 'variance')}\n${variance!.write(o, 'variance')}`,
       }),
-      elements(y!.size, apply),
+      elements(y!.size / width, apply),
     ];
   },
 });
@@ -44,14 +47,16 @@ export const batchNormGradient = wgslKernel(gradientOp, {
     } = site;
     const [rows, channels] = [valuesPerChannel(x!), gamma!.size];
     const [sums, products] = [site.scratch('f32', channels), site.scratch('f32', channels)];
-    const perChannel = { kind: 'sum', results: channels, terms: rows } as const;
-    const root = (c: string): string => `1.0 / sqrt(${variance!.read(c)} + ${epsilon.toExponential()})`;
-    const normalised = (i: string, c: string): string => `(${x!.read(i)} - ${mean!.read(c)}) * root`;
+    const perChannel = { kind: 'sum', results: channels, terms: rows, adjacent: 'results' } as const;
+    const width: Width = channels % 4 === 0 ? 4 : 1;
+    const root = (c: string, lanes: Width): string => `1.0 / sqrt(${readAt(variance!, c, lanes)} + ${epsilon.toExponential()})`;
+    const normalised = (i: string, c: string, lanes: Width): string => `(${readAt(x!, i, lanes)} - ${readAt(mean!, c, lanes)}) * root`;
     const at = `r * ${channels} + o`;
-    const apply = `let c = i % ${channels};
-let root = ${root('c')};
-let rest = (${sums.read('c')} + ${normalised('i', 'c')} * ${products.read('c')}) / ${rows}.0;
-${dx!.write('i', `${gamma!.read('c')} * root * (${dy!.read('i')} - rest)`)}`;
+    const apply = `let at = i * ${width};
+let c = at % ${channels};
+let root = ${root('c', width)};
+let rest = (${readAt(sums, 'c', width)} + ${normalised('at', 'c', width)} * ${readAt(products, 'c', width)}) / ${rows}.0;
+${writeAt(dx!, 'at', `${readAt(gamma!, 'c', width)} * root * (${readAt(dy!, 'at', width)} - rest)`, width)}`;
     return [
       ...reduction(site, {
         ...perChannel,
@@ -60,10 +65,10 @@ ${dx!.write('i', `${gamma!.read('c')} * root * (${dy!.read('i')} - rest)`)}`;
       }),
       ...reduction(site, {
         ...perChannel,
-        term: `let root = ${root('o')};\nreturn ${dy!.read(at)} * ${normalised(at, 'o')};`,
+        term: `let root = ${root('o', 1)};\nreturn ${dy!.read(at)} * ${normalised(at, 'o', 1)};`,
         write: (o, total) => `let product = ${total};\n${products.write(o, 'product')}\n${dGamma!.write(o, 'product')}`,
       }),
-      elements(dx!.size, apply),
+      elements(dx!.size / width, apply),
     ];
   },
 });
