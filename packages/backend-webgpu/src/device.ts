@@ -1,6 +1,6 @@
 import type { Device, DeviceProgram, Node, Schedule, TensorData, Variable } from '@shoal/core';
 import type { OpenedDevice } from './adapter.ts';
-import { Gpu } from './gpu.ts';
+import { Gpu, type DeviceUsage } from './gpu.ts';
 import type { WebgpuKernel } from './kernel.ts';
 import { mapForReading, readArray, Variables } from './memory.ts';
 import { compileProgram } from './program.ts';
@@ -15,6 +15,11 @@ export class WebgpuDevice implements Device<WebgpuKernel> {
     this.info = opened.info;
     this.#gpu = new Gpu(opened);
     this.#variables = new Variables(this.#gpu);
+  }
+
+  /** What variables, programs and reads in progress hold on the device. */
+  get usage(): DeviceUsage {
+    return this.#gpu.usage;
   }
 
   compile(schedule: Schedule, kernelFor: (node: Node) => WebgpuKernel): Promise<DeviceProgram> {
@@ -35,7 +40,7 @@ export class WebgpuDevice implements Device<WebgpuKernel> {
       await mapForReading(this.#gpu, op, staging, bytes);
       return readArray(variable, staging, 0);
     } finally {
-      staging.destroy();
+      this.#gpu.destroyBuffer(staging);
     }
   }
 

@@ -8,12 +8,19 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
-/** A device with its caches; errors of the driver become typed errors here. */
+/** What a runtime holds on the device at a moment. */
+export interface DeviceUsage {
+  readonly buffers: number;
+  readonly bytes: number;
+}
+
+/** A device with its caches and a ledger of its buffers; errors of the driver become typed errors here. */
 export class Gpu {
   readonly device: GPUDevice;
   readonly opened: OpenedDevice;
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  readonly #buffers = new Set<GPUBuffer>();
   #lost: string | null = null;
 
   constructor(opened: OpenedDevice) {
@@ -25,6 +32,11 @@ export class Gpu {
   /** Distinct shaders compiled so far. */
   get pipelines(): number {
     return this.#pipelines.size;
+  }
+
+  /** The buffers that were created and not destroyed. */
+  get usage(): DeviceUsage {
+    return { buffers: this.#buffers.size, bytes: [...this.#buffers].reduce((sum, { size }) => sum + size, 0) };
   }
 
   /** @throws ShoalError `DEVICE` when the device is gone */
@@ -65,7 +77,14 @@ export class Gpu {
         next: 'Use a smaller batch',
       });
     }
-    return this.validated(op, () => this.device.createBuffer({ label: op, size: bytes, usage }));
+    const buffer = await this.validated(op, () => this.device.createBuffer({ label: op, size: bytes, usage }));
+    this.#buffers.add(buffer);
+    return buffer;
+  }
+
+  destroyBuffer(buffer: GPUBuffer): void {
+    buffer.destroy();
+    this.#buffers.delete(buffer);
   }
 
   /** The pipeline of a shader, compiled once per source. */

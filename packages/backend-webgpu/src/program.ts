@@ -71,7 +71,7 @@ export async function compileProgram(
     const [first, copied, rest] = await Promise.all([stages(prelude), Promise.all(staged), stages(steps)]);
     return new WebgpuProgram(gpu, { ...placed, prelude: first, steps: [...copied, ...rest] });
   } catch (cause) {
-    placed.buffers.forEach((buffer) => buffer.destroy());
+    placed.buffers.forEach((buffer) => gpu.destroyBuffer(buffer));
     throw cause;
   }
 }
@@ -206,8 +206,9 @@ class WebgpuProgram implements DeviceProgram {
   readonly memory: MemoryPlan;
   readonly #gpu: Gpu;
   readonly #compiled: Compiled;
-  #staging: GPUBuffer | null = null;
-  #timer: Timer | null = null;
+  /** Buffers for reading back that no run uses: as many as runs were in the queue at once. */
+  readonly #staging: GPUBuffer[] = [];
+  readonly #timers = new Map<number, Timer>();
   #disposed = false;
 
   constructor(gpu: Gpu, compiled: Compiled) {
@@ -216,19 +217,40 @@ class WebgpuProgram implements DeviceProgram {
     this.memory = compiled.memory;
   }
 
-  async run({ feeds, fetch, prelude, profile, signal }: RunRequest): Promise<RunResult> {
+  async run({ feeds, fetch, prelude, profile, signal, submitted }: RunRequest): Promise<RunResult> {
     if (this.#disposed)
       throw new ShoalError('DISPOSED', { op: 'run', fact: 'the executable was disposed', next: 'Compile the program again' });
+    const { steps } = this.#compiled;
+    const timer = await this.#timerFor(profile ? Math.max(1, steps.length) : 1);
+    const readback = this.#readback(fetch, timer?.bytes ?? 0);
+    const staging = await this.#takeStaging(readback.bytes);
+    try {
+      throwIfAborted(signal, 'run');
+      // Without timestamps, the only clock of a step is a submit of its own.
+      if (profile && !timer) return await this.#runStepwise(feeds, prelude, readback, staging);
+      return await this.#runWhole({ feeds, prelude, profile, submitted }, readback, staging, timer);
+    } finally {
+      if (staging) this.#giveStaging(staging);
+    }
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const buffer of [...this.#compiled.buffers, ...this.#staging]) this.#gpu.destroyBuffer(buffer);
+    for (const timer of this.#timers.values()) timer.dispose();
+  }
+
+  async #runWhole(
+    { feeds, prelude, profile, submitted }: Pick<RunRequest, 'feeds' | 'prelude' | 'profile' | 'submitted'>,
+    readback: Readback,
+    staging: GPUBuffer | null,
+    timer: Timer | null,
+  ): Promise<RunResult> {
     const gpu = this.#gpu;
     const { steps } = this.#compiled;
-    const timer = this.#timerFor(profile ? Math.max(1, steps.length) : 1);
-    const readback = this.#readback(fetch, timer?.bytes ?? 0);
-    const staging = await this.#stagingFor(readback.bytes);
-    throwIfAborted(signal, 'run');
-    // Without timestamps, the only clock of a step is a submit of its own.
-    if (profile && !timer) return this.#runStepwise(feeds, prelude, readback, staging);
     const started = performance.now();
-    await gpu.validated('run', () => {
+    const verdict = gpu.validated('run', () => {
       this.#feed(feeds);
       const encoder = gpu.device.createCommandEncoder();
       if (prelude) encode(encoder, this.#compiled.prelude);
@@ -237,20 +259,14 @@ class WebgpuProgram implements DeviceProgram {
       if (timer) timer.resolve(encoder, staging!);
       this.#finish(encoder, readback, staging);
     });
+    submitted();
+    await verdict;
     await gpu.device.queue.onSubmittedWorkDone();
     const elapsed = performance.now() - started;
     const { values, times } = await this.#collect(readback, staging, timer);
     if (!times) return { values, nanoseconds: wallNanoseconds(elapsed) };
     const nanoseconds = times.reduce((sum, time) => sum + time, 0);
     return { values, nanoseconds, ...(profile ? { steps: steps.map((stage, i) => stepTime(stage, times[i]!)) } : {}) };
-  }
-
-  dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    this.#compiled.buffers.forEach((buffer) => buffer.destroy());
-    this.#staging?.destroy();
-    this.#timer?.dispose();
   }
 
   async #runStepwise(feeds: RunRequest['feeds'], prelude: boolean, readback: Readback, staging: GPUBuffer | null): Promise<RunResult> {
@@ -319,22 +335,25 @@ class WebgpuProgram implements DeviceProgram {
     return { bytes, offsets };
   }
 
-  async #stagingFor(bytes: number): Promise<GPUBuffer | null> {
+  async #takeStaging(bytes: number): Promise<GPUBuffer | null> {
     if (bytes === 0) return null;
-    if (this.#staging && this.#staging.size >= bytes) return this.#staging;
-    this.#staging?.destroy();
-    this.#staging = await this.#gpu.createBuffer('run', bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
-    return this.#staging;
+    const free = this.#staging.pop();
+    if (free && free.size >= bytes) return free;
+    if (free) this.#gpu.destroyBuffer(free);
+    return this.#gpu.createBuffer('run', bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
   }
 
-  #timerFor(spans: number): Timer | null {
+  #giveStaging(buffer: GPUBuffer): void {
+    if (this.#disposed) this.#gpu.destroyBuffer(buffer);
+    else this.#staging.push(buffer);
+  }
+
+  async #timerFor(spans: number): Promise<Timer | null> {
     const { timestampResolution } = this.#gpu.opened;
     if (timestampResolution === null || spans > maxSpans) return null;
-    if (this.#timer?.spans !== spans) {
-      this.#timer?.dispose();
-      this.#timer = new Timer(this.#gpu.device, spans, timestampResolution);
-    }
-    return this.#timer;
+    const timer = this.#timers.get(spans) ?? (await Timer.create(this.#gpu, spans, timestampResolution));
+    this.#timers.set(spans, timer);
+    return timer;
   }
 }
 

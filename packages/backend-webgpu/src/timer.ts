@@ -1,21 +1,32 @@
+import type { Gpu } from './gpu.ts';
+
 /** A query set holds 4096 timestamps. */
 export const maxSpans = 2048;
 
-/** Timestamps around compute passes, read back with the results. */
+const timestampBytes = (spans: number): number => 16 * spans;
+
+/** Timestamps around compute passes, read back with the results. Runs may share one: the queue ends what one does with it before the next. */
 export class Timer {
   readonly spans: number;
   /** Bytes that `resolve` writes at the start of the staging buffer. */
   readonly bytes: number;
   readonly #resolution: number;
   readonly #queries: GPUQuerySet;
+  readonly #gpu: Gpu;
   readonly #resolved: GPUBuffer;
 
-  constructor(device: GPUDevice, spans: number, resolution: number) {
+  private constructor(gpu: Gpu, spans: number, resolution: number, resolved: GPUBuffer) {
     this.spans = spans;
-    this.bytes = 16 * spans;
+    this.bytes = timestampBytes(spans);
     this.#resolution = resolution;
-    this.#queries = device.createQuerySet({ type: 'timestamp', count: 2 * spans });
-    this.#resolved = device.createBuffer({ size: this.bytes, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
+    this.#gpu = gpu;
+    this.#queries = gpu.device.createQuerySet({ type: 'timestamp', count: 2 * spans });
+    this.#resolved = resolved;
+  }
+
+  static async create(gpu: Gpu, spans: number, resolution: number): Promise<Timer> {
+    const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
+    return new Timer(gpu, spans, resolution, await gpu.createBuffer('timestamps', timestampBytes(spans), usage));
   }
 
   writes(span: number): GPUComputePassTimestampWrites {
@@ -35,7 +46,7 @@ export class Timer {
 
   dispose(): void {
     this.#queries.destroy();
-    this.#resolved.destroy();
+    this.#gpu.destroyBuffer(this.#resolved);
   }
 }
 

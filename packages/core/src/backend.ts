@@ -31,7 +31,7 @@ export interface DeviceInfo {
   readonly notes: readonly string[];
 }
 
-/** An open device. All calls on it are made one at a time. */
+/** An open device. Calls on it are made one at a time, but for runs that say they were submitted: the next call may come before their results. */
 export interface Device<K extends Kernel> {
   readonly info: DeviceInfo;
   /** Prepares a schedule for running. Every variable of the schedule has been written before. */
@@ -54,6 +54,11 @@ export interface RunRequest {
   /** Measure each step; may slow the run down. */
   readonly profile: boolean;
   readonly signal: AbortSignal | undefined;
+  /**
+   * To be called once the device has this run in its queue, after which whatever it is asked comes later by itself. A device whose
+   * runs never call it is left alone until they are done.
+   */
+  readonly submitted: () => void;
 }
 
 export interface StepTime {

@@ -3,7 +3,8 @@ import * as e from './expression/index.ts';
 import { apply1, input, variable, type Op, type Value } from './graph.ts';
 import { map, reduce } from './ops/index.ts';
 import { reference, referenceKernel } from './reference/index.ts';
-import { createRuntime } from './runtime.ts';
+import { ShoalError } from './errors.ts';
+import { createRuntime, firstRuntime } from './runtime.ts';
 
 const x = input('x', [3]);
 const double: Op<object> = { name: 'test/double', infer: ([a]) => [a!], vjp: { none: 'nobody asked' }, cost: () => ({}) };
@@ -45,6 +46,28 @@ describe('programs and variables', () => {
     const { outputs, nanoseconds, clock, steps } = await executable.timed({ x: [1, 2, 3] }, { fetch: ['z'], profile: true });
     expect(outputs).toEqual({ z: Float64Array.of(3, 4, 5) });
     expect([clock, nanoseconds > 0, steps!.map(({ op }) => op)]).toEqual(['performance.now', true, ['core/map', 'core/map']]);
+  });
+});
+
+describe('the first runtime that can be had', () => {
+  const unsupported = (op: string) => () => Promise.reject(new ShoalError('UNSUPPORTED', { op, fact: 'there is none' }));
+  const never = (): never => {
+    throw new Error('called');
+  };
+  test('says why those before it were not, and asks no further', async () => {
+    const runtime = await firstRuntime([unsupported('one'), () => createRuntime(reference()), never]);
+    expect(runtime.backend).toBe('reference');
+    expect(runtime.info.notes[0]).toBe('one: there is none.');
+    expect(await (await runtime.compile({ outputs: { y: increment(x, 1) } })).run({ x: [1, 2, 3] })).toEqual({
+      y: Float64Array.of(2, 3, 4),
+    });
+  });
+  test('none is UNSUPPORTED with every reason; other errors are not passed over', async () => {
+    await expect(firstRuntime([unsupported('one'), unsupported('two')])).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringMatching(/one: there is none.*two: there is none/),
+    });
+    await expect(firstRuntime([never])).rejects.toThrow('called');
   });
 });
 

@@ -39,7 +39,13 @@ export type Feeds = Readonly<Record<string, TensorData | readonly number[]>>;
 
 /** A program compiled for one runtime. */
 export interface Executable {
-  /** Runs the program. Feeds are by input name; the outputs asked for come back by name. */
+  /**
+   * Runs the program. Feeds are by input name; the outputs asked for come back by name, all of them read before updates apply.
+   *
+   * Everything asked of a runtime happens in the order in which it was asked for, whether or not one waits for what came before. A
+   * device with a queue of its own (WebGPU) has the next run in it while one computes: so do not wait for each step's loss, and
+   * feed arrays that stay as they are until their run is done.
+   */
   run(feeds?: Feeds, options?: RunOptions): Promise<Readonly<Record<string, TensorData>>>;
   /** {@link run}, with the device's clock. */
   timed(feeds?: Feeds, options?: RunOptions): Promise<TimedRun>;
@@ -95,22 +101,63 @@ export async function createRuntime<K extends Kernel>(backend: Backend<K>, plugi
   return new DeviceRuntime(backend, kernels, await backend.open());
 }
 
+/**
+ * The first runtime that can be had, such as WebGPU's and else the CPU's: candidates are called in their order until one does not fail
+ * with `UNSUPPORTED`, and those after it are never called, so kernels that they import are never downloaded. Why the ones before it
+ * failed stands in `runtime.info.notes`.
+ *
+ * ```ts
+ * const runtime = await firstRuntime([() => createRuntime(webgpu(), [convWebgpu]), () => createRuntime(wasm(), [convWasm])]);
+ * ```
+ *
+ * @throws ShoalError `UNSUPPORTED` with every reason when there is none; another error as soon as a candidate fails with it
+ */
+export async function firstRuntime(candidates: readonly (() => Promise<Runtime>)[]): Promise<Runtime> {
+  const reasons: string[] = [];
+  for (const candidate of candidates) {
+    try {
+      const runtime = await candidate();
+      if (runtime instanceof DeviceRuntime) runtime.note(reasons);
+      return runtime;
+    } catch (error) {
+      if (!(error instanceof ShoalError) || error.code !== 'UNSUPPORTED') throw error;
+      reasons.push(error.message);
+    }
+  }
+  throw new ShoalError('UNSUPPORTED', {
+    op: 'firstRuntime',
+    fact: reasons.length === 0 ? 'there are no candidates' : `no candidate can be had: ${reasons.join('; ')}`,
+    next: 'Add a backend that runs everywhere, such as wasm()',
+  });
+}
+
 class DeviceRuntime<K extends Kernel> implements Runtime {
   readonly backend: string;
-  readonly info: DeviceInfo;
+  #info: DeviceInfo;
   readonly #backend: Backend<K>;
   readonly #kernels: ReadonlyMap<string, K>;
   readonly #device: Device<K>;
   readonly #versions = new Map<Variable, number>();
   #disposed = false;
+  /** Resolves when the device can be asked for the next thing; never rejects. */
   #queue: Promise<unknown> = Promise.resolve();
+  readonly #unfinished = new Set<Promise<unknown>>();
 
   constructor(backend: Backend<K>, kernels: ReadonlyMap<string, K>, device: Device<K>) {
     this.backend = backend.name;
-    this.info = device.info;
+    this.#info = device.info;
     this.#backend = backend;
     this.#kernels = kernels;
     this.#device = device;
+  }
+
+  get info(): DeviceInfo {
+    return this.#info;
+  }
+
+  /** Adds to the notes of `info`. */
+  note(notes: readonly string[]): void {
+    this.#info = { ...this.#info, notes: [...notes, ...this.#info.notes] };
   }
 
   missing(program: Program): readonly Missing[] {
@@ -158,23 +205,27 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    await this.#queue.catch(() => undefined);
+    await this.#queue;
+    await Promise.all(this.#unfinished);
     await this.#device.dispose();
   }
 
-  /** Everything on the device happens one thing at a time, in the order it was asked for. */
-  #exclusive<T>(op: string, work: () => Promise<T>): Promise<T> {
-    const alive = (): void => {
+  /** Everything on the device happens in the order it was asked for: one thing after the other, or after the other was `submitted`. */
+  #exclusive<T>(op: string, work: (submitted: () => void) => Promise<T>): Promise<T> {
+    let submitted = (): void => undefined;
+    const inQueue = new Promise<void>((resolve) => (submitted = resolve));
+    const result = this.#queue.then(() => {
       if (this.#disposed)
         throw new ShoalError('DISPOSED', { op, fact: `the ${this.backend} runtime was disposed`, next: 'Create a new one' });
-    };
-    const result = this.#queue
-      .catch(() => undefined)
-      .then(() => {
-        alive();
-        return work();
-      });
-    this.#queue = result.catch(() => undefined);
+      return work(submitted);
+    });
+    const settled = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#unfinished.add(settled);
+    void settled.then(() => this.#unfinished.delete(settled));
+    this.#queue = Promise.race([settled, inQueue]);
     return result;
   }
 
@@ -255,7 +306,7 @@ interface ExecutableHost {
   readonly clock: string;
   readonly signature: Interface;
   readonly schedule: Schedule;
-  exclusive<T>(work: () => Promise<T>): Promise<T>;
+  exclusive<T>(work: (submitted: () => void) => Promise<T>): Promise<T>;
   /** Changes whenever a variable that the prelude reads has changed. */
   versions(): string;
   touchUpdated(): void;
@@ -289,16 +340,33 @@ class DeviceExecutable implements Executable {
 
   timed(feeds: Feeds = {}, { fetch, signal, profile = false }: RunOptions = {}): Promise<TimedRun> {
     const host = this.#host;
-    return host.exclusive(async () => {
+    return host.exclusive(async (submitted) => {
       throwIfAborted(signal, 'run');
       const fed = checkFeeds(host.signature, feeds);
       const wanted = this.#wanted(fetch);
       const versions = host.versions();
       const prelude = this.#preludeVersions !== versions;
       const { stored } = host.schedule;
-      const result = await this.#compiled.run({ feeds: fed, fetch: wanted.map(([, value]) => stored(value)), prelude, profile, signal });
-      this.#preludeVersions = versions;
-      host.touchUpdated();
+      // What is asked for after this run sees its updates, also while it is still in the device's queue.
+      let isCounted = false;
+      const count = (): void => {
+        if (isCounted) return;
+        isCounted = true;
+        this.#preludeVersions = versions;
+        host.touchUpdated();
+      };
+      const result = await this.#compiled.run({
+        feeds: fed,
+        fetch: wanted.map(([, value]) => stored(value)),
+        prelude,
+        profile,
+        signal,
+        submitted() {
+          count();
+          submitted();
+        },
+      });
+      count();
       const outputs = Object.fromEntries(wanted.map(([name, value]) => [name, result.values.get(stored(value))!]));
       return { outputs, nanoseconds: result.nanoseconds, clock: host.clock, ...(result.steps ? { steps: result.steps } : {}) };
     });
