@@ -15,6 +15,7 @@ import { residualCases } from '@shoal/residual/cases';
 import { residualReference } from '@shoal/residual/reference';
 import { residualWebgpu } from '@shoal/residual/webgpu';
 import { expect, test } from 'vitest';
+import { spread, trainingStep } from './training-step.ts';
 import { onWebgpu } from './webgpu.ts';
 
 await onWebgpu((backend) => {
@@ -26,6 +27,20 @@ await onWebgpu((backend) => {
   describeCases(tables, () => createRuntime(backend, [mathWebgpu, convWebgpu, poolWebgpu, residualWebgpu]), {
     backend: 'webgpu in Chromium',
     makeOracle: () => createRuntime(reference(), [mathReference, convReference, poolReference, residualReference]),
+  });
+  test('training works in a worker, beside a runtime of the page, with the same bits', async () => {
+    const worker = new Worker(new URL('./workers/train.ts', import.meta.url), { type: 'module' });
+    const answer = new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = ({ message }) => reject(new Error(message));
+    });
+    const runtime = await createRuntime(backend, [mathWebgpu, convWebgpu, poolWebgpu, residualWebgpu]);
+    const step = await runtime.compile(trainingStep().program);
+    const losses: number[] = [];
+    for (let i = 0; i < 5; i++) losses.push((await step.run({ x: spread(3 * 9 * 8 * 2), labels: [4, 0, 2] }))['loss']![0]!);
+    expect(await answer).toEqual({ losses, canvas: 'undefined', document: 'undefined' });
+    worker.terminate();
+    await runtime.dispose();
   });
   test('the browser names its adapter and its clock', async () => {
     const runtime = await createRuntime(backend);
