@@ -94,7 +94,7 @@ async function fastest(runtime: Runtime, y: Parameters<typeof map>[0][number], f
 }
 
 const nameWidth = 14;
-/** Longer ones are for machines. */
+/** Longer ones have a line of their own. */
 const mostFactLength = 40;
 
 function asText({ backend, runs, device, threads, flags, notes = [], convolutionGflops, additionGBps, reason }: Finding): string {
@@ -103,7 +103,8 @@ function asText({ backend, runs, device, threads, flags, notes = [], convolution
   const speed = convolutionGflops === undefined ? '' : `, convolution ${convolutionGflops} GFLOP/s, addition ${additionGBps} GB/s`;
   const facts = Object.entries(flags ?? {}).map(([key, value]) => `${key}=${value}`);
   const short = facts.filter((fact) => fact.length <= mostFactLength);
-  const more = [...(short.length > 0 ? [short.join(' ')] : []), ...notes];
+  const long = facts.filter((fact) => fact.length > mostFactLength).map((fact) => fact.replace('=', ': '));
+  const more = [...(short.length > 0 ? [short.join(' ')] : []), ...long, ...notes];
   const first = `${name}runs: ${device}, ${threads} thread${threads === 1 ? '' : 's'}${speed}`;
   return `${[first, ...more.map((line) => ''.padEnd(nameWidth) + line)].join('\n')}\n`;
 }

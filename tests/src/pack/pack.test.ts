@@ -10,15 +10,54 @@ import { pack, type Tarball } from '../../../tools/pack.ts';
 import { onReference, readmeExample, replaced, seededRandom } from './readme.ts';
 import { findSystemNode } from './system-node.ts';
 
-const names = ['core', 'math', 'conv', 'pool', 'residual', 'backend-wasm'].map((name) => `@shoal/${name}`);
+const names = ['core', 'math', 'conv', 'pool', 'residual', 'zoo', 'backend-wasm', 'backend-webgpu'].map((name) => `@shoal/${name}`);
 const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 const budgetFile = join(import.meta.dirname, '../../../tools/size-budget.json');
-const { readmeExampleGzipBytes: budget }: { readmeExampleGzipBytes: number } = JSON.parse(readFileSync(budgetFile, 'utf8'));
+const budgets: Record<'readmeExampleGzipBytes' | 'resnet18WebgpuGzipBytes', number> = JSON.parse(readFileSync(budgetFile, 'utf8'));
 
 const node = findSystemNode();
 const chromiumPath = findChromium();
 const example = readmeExample();
 const lossesIn = (lines: readonly string[]): number[] => lines.map(Number).filter((value) => !Number.isNaN(value));
+
+/** Inference with ResNet-18 on WebGPU: no other backend, no training. */
+const resnetPage = `import { createRuntime, webgpu } from '@shoal/backend-webgpu';
+import { convWebgpu } from '@shoal/conv/webgpu';
+import { input } from '@shoal/core';
+import { mathWebgpu } from '@shoal/math/webgpu';
+import { poolWebgpu } from '@shoal/pool/webgpu';
+import { residualWebgpu } from '@shoal/residual/webgpu';
+import { resnet18 } from '@shoal/zoo';
+
+const runtime = await createRuntime(webgpu(), [convWebgpu, mathWebgpu, poolWebgpu, residualWebgpu]);
+const { output } = resnet18().build(input('image', [1, 224, 224, 3]), { train: false });
+const network = await runtime.compile({ outputs: { output } });
+console.log((await network.run({ image: new Float32Array(224 * 224 * 3) })).output);
+`;
+
+interface Bundle {
+  readonly modules: readonly string[];
+  readonly gzipBytes: number;
+}
+
+/** What a browser downloads of the page that is `script` alone. */
+async function bundled(folder: string, script: string, outDir: string): Promise<Bundle> {
+  const page = `${outDir}.html`;
+  writeFileSync(
+    join(folder, page),
+    `<!doctype html><title>Shoal</title><link rel="icon" href="data:,"><script type="module" src="./${script}"></script>`,
+  );
+  vi.stubEnv('NODE_ENV', 'production');
+  const options = { outDir, emptyOutDir: true, rollupOptions: { input: join(folder, page) } };
+  const { output } = (await build({ root: folder, configFile: false, logLevel: 'error', build: options })) as Rollup.RollupOutput;
+  vi.unstubAllEnvs();
+  const scripts = output.filter(({ fileName }) => fileName.endsWith('.js'));
+  const sizes = scripts.map((file) => gzipSync(file.type === 'chunk' ? file.code : file.source, { level: 9 }).length);
+  return {
+    modules: output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : [])),
+    gzipBytes: sizes.reduce((a, b) => a + b, 0),
+  };
+}
 
 /** Largest relative difference. */
 const apart = (a: readonly number[], b: readonly number[]): number => {
@@ -77,35 +116,41 @@ describeInstalled(`the packed packages${typeof node === 'string' ? ` skipped: ${
   });
 
   describe('bundled by Vite', () => {
-    let modules: readonly string[];
-    let gzipBytes: number;
+    const budget = budgets.readmeExampleGzipBytes;
+    const forOthers = (others: string): RegExp => new RegExp(`/(reference|cuda|tfjs|${others})/|\\.cases\\.`);
+    let readme: Bundle;
 
     beforeAll(async () => {
-      write(
-        'index.html',
-        '<!doctype html><title>Shoal</title><link rel="icon" href="data:,"><script type="module" src="./page.js"></script>',
-      );
       write('page.js', replaced(example, 'await runtime.dispose();', 'globalThis.info = runtime.info;'));
-      vi.stubEnv('NODE_ENV', 'production');
-      const built = (await build({ root: folder, configFile: false, logLevel: 'error' })) as Rollup.RollupOutput;
-      vi.unstubAllEnvs();
-      modules = built.output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
-      const scripts = built.output.filter(({ fileName }) => fileName.endsWith('.js'));
-      const sizes = scripts.map((file) => gzipSync(file.type === 'chunk' ? file.code : file.source, { level: 9 }).length);
-      gzipBytes = sizes.reduce((a, b) => a + b, 0);
+      readme = await bundled(folder, 'page.js', 'readme');
     }, 60_000);
 
     test(`its size, gzipped, is at most ${budget} bytes, and nothing is in it that the page does not use`, () => {
-      console.log(`the README's example, bundled: ${gzipBytes} bytes gzipped, ${budget} allowed`);
-      expect(gzipBytes).toBeGreaterThan(5000);
-      expect(gzipBytes).toBeLessThanOrEqual(budget);
-      expect(modules.some((id) => id.includes('/pool/dist/wasm/'))).toBe(true);
-      expect(modules.filter((id) => /\/(reference|webgpu|cuda|tfjs|residual)\/|\.cases\./.test(id))).toEqual([]);
+      console.log(`the README's example, bundled: ${readme.gzipBytes} bytes gzipped, ${budget} allowed`);
+      expect(readme.gzipBytes).toBeGreaterThan(5000);
+      expect(readme.gzipBytes).toBeLessThanOrEqual(budget);
+      expect(readme.modules.some((id) => id.includes('/pool/dist/wasm/'))).toBe(true);
+      expect(readme.modules.filter((id) => forOthers('webgpu|backend-webgpu|residual').test(id))).toEqual([]);
+    });
+
+    test(`ResNet-18 on WebGPU is at most ${budgets.resnet18WebgpuGzipBytes} bytes, and no WebAssembly is in it`, async () => {
+      write('resnet18.js', resnetPage);
+      const { modules, gzipBytes } = await bundled(folder, 'resnet18.js', 'resnet18');
+      console.log(`ResNet-18 on WebGPU, bundled: ${gzipBytes} bytes gzipped, ${budgets.resnet18WebgpuGzipBytes} allowed`);
+      expect(gzipBytes).toBeLessThanOrEqual(budgets.resnet18WebgpuGzipBytes);
+      expect(modules.some((id) => id.includes('/conv/dist/webgpu/'))).toBe(true);
+      expect(modules.filter((id) => forOthers('wasm|backend-wasm').test(id))).toEqual([]);
     });
 
     test('its threads start in Chromium, with the same numbers', async ({ onTestFinished, skip }) => {
       if (chromiumPath === undefined && !process.env['SHOAL_REQUIRE_BROWSER']) skip('Chromium not found (set SHOAL_CHROMIUM)');
-      const server = await preview({ root: folder, configFile: false, logLevel: 'error', preview: { port: 0, headers: isolation } });
+      const server = await preview({
+        root: folder,
+        configFile: false,
+        logLevel: 'error',
+        build: { outDir: 'readme' },
+        preview: { port: 0, headers: isolation },
+      });
       onTestFinished(() => server.close());
       const browser = await chromium.launch({ ...(chromiumPath ? { executablePath: chromiumPath } : {}), args: [...chromiumFlags] });
       onTestFinished(() => browser.close());
@@ -118,7 +163,7 @@ describeInstalled(`the packed packages${typeof node === 'string' ? ` skipped: ${
       });
       // Machines with one processor would start one thread.
       await page.addInitScript(`${seededRandom}Object.defineProperty(navigator, 'hardwareConcurrency', { get: () => 2 });`);
-      await page.goto(server.resolvedUrls!.local[0]!);
+      await page.goto(new URL('readme.html', server.resolvedUrls!.local[0]).href);
       await page
         .waitForFunction('globalThis.info !== undefined', undefined, { timeout: 20_000 })
         .catch((error: unknown) => failures.push(String(error)));
