@@ -1,4 +1,4 @@
-import type { Dtype, Fusion, Kernel, Op, OpSite, Shape, Support, TensorType } from '@shoal/core';
+import type { Dtype, Fusion, Kernel, Lowering, Op, OpSite, Shape, Support, TensorType, Value } from '@shoal/core';
 import { printConstant } from './expression.ts';
 
 /**
@@ -67,6 +67,8 @@ export interface WgslKernelOptions<A extends object> {
    * an `epilogue`; any input read with `read` or `read4` inside the tensor's bounds only can take a `masked` load.
    */
   readonly fusion?: Fusion;
+  /** Says the same in ops of this backend, such as one that transforms weights and one that uses them; null leaves the node as it is. */
+  readonly lower?: (inputs: readonly Value[], attributes: A, lowering: Lowering) => readonly Value[] | null;
   /** Prints the dispatches, run one after the other; each sees what those before it wrote. */
   readonly emit: (site: WgslSite<A>) => readonly Dispatch[];
 }
@@ -77,8 +79,8 @@ export interface WgslKernelOptions<A extends object> {
  * The text may use the names that `read` and `write` return, and its own; names of the form `in0`, `out0`, `scratch0`, `t0` and
  * `shoal_*` are taken. Results must not depend on the order in which threads run: no atomics, every output element has one writer.
  */
-export function wgslKernel<A extends object>(op: Op<A>, { emit, supports, fusion }: WgslKernelOptions<A>): WebgpuKernel {
-  return { op, backend: 'webgpu', emit, ...(supports ? { supports } : {}), ...(fusion ? { fusion } : {}) };
+export function wgslKernel<A extends object>(op: Op<A>, options: WgslKernelOptions<A>): WebgpuKernel {
+  return { op, backend: 'webgpu', ...options };
 }
 
 /** `count` threads, one for each value of `i` (i32) from 0. */

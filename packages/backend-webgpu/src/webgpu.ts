@@ -1,4 +1,4 @@
-import { checkOptions, type Backend } from '@shoal/core';
+import { checkOptions, ShoalError, type Backend } from '@shoal/core';
 import { openDevice, type WebgpuOptions } from './adapter.ts';
 import { WebgpuDevice } from './device.ts';
 import type { WebgpuKernel } from './kernel.ts';
@@ -10,9 +10,14 @@ import { structuralWebgpu } from './kernels/index.ts';
  * In Node it needs the npm package `webgpu` (Dawn), or a `gpu` given in the options. Results are float32 and the same bits on every
  * run on one device; between devices they differ in the last places, as WGSL leaves rounding of `exp`, division and others open.
  *
- * @throws ShoalError `ATTRIBUTE` for an unknown option; opening throws `UNSUPPORTED`, with the reason, where there is no WebGPU
+ * @throws ShoalError `ATTRIBUTE` for an unknown option or precision; opening throws `UNSUPPORTED`, with the reason, where there is no WebGPU
  */
 export function webgpu(options: WebgpuOptions = {}): Backend<WebgpuKernel> {
-  checkOptions('backend-webgpu', options, ['gpu', 'software', 'powerPreference', 'dawnFlags']);
+  checkOptions('backend-webgpu', options, ['gpu', 'precision', 'software', 'powerPreference', 'dawnFlags']);
+  const { precision = 'default' } = options;
+  if (precision !== 'default' && precision !== 'strict') {
+    const fact = `unknown precision '${String(precision)}'`;
+    throw new ShoalError('ATTRIBUTE', { op: 'backend-webgpu', fact, next: "Use 'default' or 'strict'" });
+  }
   return { name: 'webgpu', kernels: structuralWebgpu, open: async () => new WebgpuDevice(await openDevice(options)) };
 }

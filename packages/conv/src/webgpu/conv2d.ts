@@ -1,15 +1,21 @@
 import { elements, gemm, overCells, ravel, readAt, unravel, wgslKernel, writeAt } from '@shoal/backend-webgpu';
 import { conv2dOp } from '../conv2d.ts';
-import { conv2dGeometry } from '../geometry.ts';
+import { conv2dGeometry, outputShape } from '../geometry.ts';
 import { along, fewColumns, isPointwise, isWideDepthwise, widthOf, cellOrZero } from './products.ts';
+import { applyWinograd } from './winograd/choice.ts';
 
 /**
  * An implicit matrix product per group: rows are output cells of the whole batch, columns output channels, and the depth runs over the
  * window and the group's input channels. Groups of few output channels would waste its tiles: there a thread computes one element, or
- * four channels of a depthwise convolution.
+ * four channels of a depthwise convolution. Plain 3x3 ones may go Winograd's way.
  */
 export const conv2d = wgslKernel(conv2dOp, {
   fusion: { epilogue: true },
+  lower([x, weight, bias], attributes, lowering) {
+    const geometry = conv2dGeometry(conv2dOp.name, x!.shape, weight!.shape, attributes);
+    const target = { outputShape: outputShape(geometry), transposed: false };
+    return applyWinograd({ source: x!, weight: weight!, bias }, attributes, target, lowering);
+  },
   emit(site) {
     const {
       inputs: [x, weight, bias],

@@ -2,6 +2,7 @@ import { elements, gemm, overWindows, ravel, readAt, unravel, wgslKernel, writeA
 import { conv2dGradientInput as op } from '../conv2d.ts';
 import { conv2dGeometry } from '../geometry.ts';
 import { along, cellOrZero, fewColumns, isPointwise, isWideDepthwise, widthOf } from './products.ts';
+import { applyWinograd } from './winograd/choice.ts';
 
 /**
  * A gather: rows are input cells, columns input channels, and the depth runs over the windows that hold the cell and their channels.
@@ -9,6 +10,8 @@ import { along, cellOrZero, fewColumns, isPointwise, isWideDepthwise, widthOf } 
  */
 export const conv2dGradientInput = wgslKernel(op, {
   fusion: { epilogue: true },
+  lower: ([dy, weight], attributes, lowering) =>
+    applyWinograd({ source: dy!, weight: weight! }, attributes, { outputShape: attributes.inputShape, transposed: true }, lowering),
   emit(site) {
     const {
       inputs: [dy, weight],

@@ -1,7 +1,8 @@
 import { apply1, transpose, type Lowering, type Shape, type Size2d, type Value } from '@shoal/core';
 import type { Conv2dAttributes } from '../../geometry.ts';
 import type { TapPlan } from '../taps.ts';
-import { outputSide, points, tilesOf, winogradConvolution, winogradWeight, windowSide, type WinogradAttributes } from './tiles.ts';
+import { fewestChannels, outputSide, points, tilesOf, windowSide } from '../../winograd/tiles.ts';
+import { winogradConvolution, winogradWeight, type WinogradAttributes } from './tiles.ts';
 
 /**
  * Prices in units of one multiply-add of the product kernels, per number: from layers of 16 to 512 channels, on one core of an AMD
@@ -18,8 +19,6 @@ const price = {
   transform: 24,
 } as const;
 
-/** With fewer channels on one side there is little to gain, and direct sums are so short that Winograd errs more than 2.5 times as much. */
-const fewestChannels = 16;
 /** Winograd must be estimated to be faster by this much: it rounds worse than the direct way. */
 const margin = 1.1;
 

@@ -3,7 +3,8 @@ import type { I32, Local } from '@shoal/backend-wasm/encoder';
 import { nhwc } from '@shoal/core';
 import { productFunction } from './products.ts';
 import { emitOutputTile, emitSourceTile, type TilePlace } from './tile.ts';
-import { outputSide, points, staggered, tilesOf, winogradConvolution, winogradSizes, type WinogradAttributes } from './tiles.ts';
+import { outputSide, points, tilesOf } from '../../winograd/tiles.ts';
+import { staggered, winogradConvolution, winogradSizes, type WinogradAttributes } from './tiles.ts';
 
 /** Blocks from which on each transforms its own sources; fewer are cut by output channels as well and share them. */
 const blocksEnough = 8;

@@ -1,8 +1,9 @@
 import { forPiece, forVectors, loadPack, type Pack, type Stage } from '@shoal/backend-wasm';
 import type { I32, Local } from '@shoal/backend-wasm/encoder';
 import type { WinogradPlan } from './convolution.ts';
-import { outputSide, points, sourceSide } from './tiles.ts';
-import { constantsFor, transformProducts, transformSource } from './transforms.ts';
+import { outputSide, points, sourceSide } from '../../winograd/tiles.ts';
+import { transformProducts, transformSource } from '../../winograd/transforms.ts';
+import { constantsFor, packed } from './arithmetic.ts';
 
 const vectorBytes = 16;
 
@@ -78,7 +79,7 @@ function emitSourceTransform(plan: WinogradPlan, { f }: Stage, from: Local<'i32'
     const [target, ...rows] = [to, ...firsts].map((first) => f.let(i32.add(first, offset)));
     const read = (row: number, column: number): Pack => loadPack(f, rows[row]!, column * channels * 4, Math.ceil(lanes / 4));
     f.temporaries(() =>
-      transformSource(f, constants, read, (point, values) =>
+      transformSource(packed(f, constants), read, (point, values) =>
         values.forEach((value, v) => v128.store(target!, value, point * plan.sourcePointBytes + v * vectorBytes, 4)),
       ),
     );
@@ -149,7 +150,7 @@ function emitCells(plan: WinogradPlan, stage: Stage, { constants, product, chann
   const bias = plan.hasBias ? loadPack(f, f.let(i32.add(stage.input(2), channel)), 0, vectors) : null;
   const read = (row: number, column: number): Pack => loadPack(f, product, (row * sourceSide + column) * plan.productPointBytes, vectors);
   const guarded = (present: I32 | null, body: () => void): void => (present ? f.if(present, body) : body());
-  transformProducts(f, constants, read, (row, cells) => {
+  transformProducts(packed(f, constants), read, (row, cells) => {
     guarded(exists && row > 0 ? i32.gtS(exists.rows, row) : null, () => {
       cells.forEach((values, column) => {
         guarded(exists && column > 0 ? i32.gtS(exists.columns, column) : null, () => {

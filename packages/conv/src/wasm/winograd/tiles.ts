@@ -1,12 +1,6 @@
 import type { Op, Shape } from '@shoal/core';
+import { points, tilesOf } from '../../winograd/tiles.ts';
 import type { Cell } from '../taps.ts';
-
-/** Side of a tile of the output, of the window, and of the tile of the source that the first needs through the second. */
-export const outputSide = 4;
-export const windowSide = 3;
-export const sourceSide = outputSide + windowSide - 1;
-/** Products that one tile of one channel costs; directly it would be 4 * 4 * 3 * 3 = 144. */
-export const points = sourceSide ** 2;
 
 /** How transformed weights lie in memory: `[slice][point][panel][inner][lane]`, lanes beyond the last channel hold anything. */
 export interface WinogradWeightAttributes {
@@ -49,12 +43,6 @@ export function winogradSizes([, , inner, outer]: Shape, { panel, panelsPerSlice
   const slices = Math.ceil(panels / panelsPerSlice);
   const pointSize = staggered(panelsPerSlice * inner! * panel);
   return { inner: inner!, outer: outer!, panels, slices, pointSize, total: slices * points * pointSize };
-}
-
-/** Tiles along each axis of an output [n, h, w, c], and in the whole batch. */
-export function tilesOf([batch, height, width]: Shape): { readonly down: number; readonly across: number; readonly count: number } {
-  const [down, across] = [Math.ceil(height! / outputSide), Math.ceil(width! / outputSide)];
-  return { down, across, count: batch! * down * across };
 }
 
 const internal = { none: 'it stands only in lowered programs, after differentiation' } as const;

@@ -1,6 +1,8 @@
 import { atMost, loadPack, wasmKernel } from '@shoal/backend-wasm';
-import { constantsFor, transformFilter } from './transforms.ts';
-import { points, windowSide, winogradSizes, winogradWeight } from './tiles.ts';
+import { transformFilter } from '../../winograd/transforms.ts';
+import { constantsFor, packed } from './arithmetic.ts';
+import { points, windowSide } from '../../winograd/tiles.ts';
+import { winogradSizes, winogradWeight } from './tiles.ts';
 
 /** Channels that are read, in one tile of work. */
 const innerPerTile = 64;
@@ -26,8 +28,7 @@ export const winogradWeightWasm = wasmKernel(winogradWeight, ({ inputs, attribut
       f.temporaries(() => {
         for (let lane = 0; lane < panel; lane += vectors * 4) {
           transformFilter(
-            f,
-            constants,
+            packed(f, constants),
             (row, column) => {
               const at = row * windowSide + column;
               return loadPack(f, source, (turned ? windowSide ** 2 - 1 - at : at) * tap + lane * 4, vectors);

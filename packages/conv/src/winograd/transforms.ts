@@ -1,7 +1,3 @@
-import type { Pack } from '@shoal/backend-wasm';
-import type { FunctionBuilder, Local, V128 } from '@shoal/backend-wasm/encoder';
-import { defined } from '@shoal/core';
-
 /**
  * Winograd's minimal filtering F(4, 3): four outputs of a filter of three taps from six products, with the points 0, ±a, ±b and
  * infinity (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, for the scheme). A product belongs to a
@@ -26,61 +22,47 @@ import { defined } from '@shoal/core';
 const a = Math.SQRT1_2;
 const b = Math.SQRT2;
 
-/** Reads vector `index` of row and column. */
-type Read = (row: number, column: number) => Pack;
+/** How a backend computes with numbers, or vectors of them, while it writes a kernel. */
+export interface Arithmetic<T> {
+  readonly add: (x: T, y: T) => T;
+  readonly subtract: (x: T, y: T) => T;
+  readonly scale: (x: T, by: number) => T;
+  /** x + by * y. */
+  readonly plus: (x: T, by: number, y: T) => T;
+  /** x - by * y. */
+  readonly minus: (x: T, by: number, y: T) => T;
+}
+
+type Read<T> = (row: number, column: number) => T;
 
 const sides = [0, 1, 2, 3, 4, 5] as const;
 
-/** Factors in every lane, by their number: set before the loop that uses them. */
-type Constants = ReadonlyMap<number, Local<'v128'>>;
-
-const factors = {
+/** The factors of each transform. */
+export const factors = {
   source: [a, b, a * a, b * b, 2.5],
   products: [a, b, a * a, b * b, a ** 3, b ** 3],
   filter: [1 / -1.5, (a * a) / -1.5, a / -1.5, 1 / 6, (b * b) / 6, b / 6],
 } as const;
 
-export const constantsFor = (f: FunctionBuilder, transform: keyof typeof factors): Constants =>
-  new Map(factors[transform].map((value) => [value, f.local.v128(f.f32x4.splat(value))]));
-
-/** Arithmetic on packs. */
-function packed(f: FunctionBuilder, constants: Constants) {
-  const { f32x4 } = f;
-  const each = (x: Pack, compute: (value: Local<'v128'>, i: number) => V128): Pack => x.map((value, i) => f.let(compute(value, i)));
-  const factor = (value: number): Local<'v128'> => defined(constants.get(value), `the factor ${value}`);
-  return {
-    add: (x: Pack, y: Pack): Pack => each(x, (value, i) => f32x4.add(value, y[i]!)),
-    subtract: (x: Pack, y: Pack): Pack => each(x, (value, i) => f32x4.sub(value, y[i]!)),
-    scale: (x: Pack, by: number): Pack => each(x, (value) => f32x4.mul(value, factor(by))),
-    /** x + by * y. */
-    plus: (x: Pack, by: number, y: Pack): Pack => each(x, (value, i) => f32x4.madd(y[i]!, factor(by), value)),
-    /** x - by * y. */
-    minus: (x: Pack, by: number, y: Pack): Pack => each(x, (value, i) => f32x4.nmadd(y[i]!, factor(by), value)),
-  };
-}
-
-type Packed = ReturnType<typeof packed>;
-
 /** v(±p) with p = a and q = b, or p = b and q = a, of six values. */
-function sourcePair({ minus, scale, add, subtract }: Packed, d: (i: number) => Pack, p: number, q: number): readonly [Pack, Pack] {
+function sourcePair<T>({ minus, scale, add, subtract }: Arithmetic<T>, d: (i: number) => T, p: number, q: number): readonly [T, T] {
   const even = minus(d(4), q * q, d(2));
   const odd = minus(scale(d(3), p), q, d(1));
   return [add(even, odd), subtract(even, odd)];
 }
 
 /** v(0) from d0, d2, d4 and, moved by one, v(infinity) from d1, d3, d5. */
-const sourceEnd = ({ minus, add }: Packed, d: (i: number) => Pack, first: number): Pack =>
+const sourceEnd = <T>({ minus, add }: Arithmetic<T>, d: (i: number) => T, first: number): T =>
   minus(add(d(first), d(first + 4)), 2.5, d(first + 2));
 
 /**
  * Transforms one tile of 6x6 source cells of a few channels. Rows of points are done two at a time, so that no more than twelve
  * values live: reading a source cell again costs less than keeping it.
  */
-export function transformSource(f: FunctionBuilder, constants: Constants, read: Read, write: (point: number, value: Pack) => void): void {
-  const ops = packed(f, constants);
-  const row = (index: number, values: readonly Pack[]): void => {
-    const at = (i: number): Pack => values[i]!;
-    const out = (point: number, value: Pack): void => write(index * sides.length + point, value);
+export function transformSource<T>(ops: Arithmetic<T>, read: Read<T>, write: (point: number, value: T) => void): void {
+  const row = (index: number, values: readonly T[]): void => {
+    const at = (i: number): T => values[i]!;
+    const out = (point: number, value: T): void => write(index * sides.length + point, value);
     out(0, sourceEnd(ops, at, 0));
     const [aPlus, aMinus] = sourcePair(ops, at, a, b);
     out(1, aPlus);
@@ -116,25 +98,19 @@ export function transformSource(f: FunctionBuilder, constants: Constants, read: 
 }
 
 /** y0 and y2 of six products. */
-function evenOutputs({ add, plus, scale }: Packed, m: (i: number) => Pack): readonly [Pack, Pack] {
+function evenOutputs<T>({ add, plus, scale }: Arithmetic<T>, m: (i: number) => T): readonly [T, T] {
   const [nearA, nearB] = [add(m(1), m(2)), add(m(3), m(4))];
   return [add(add(m(0), nearA), nearB), plus(scale(nearA, a * a), b * b, nearB)];
 }
 
 /** y1 and y3. */
-function oddOutputs({ subtract, plus, scale }: Packed, m: (i: number) => Pack): readonly [Pack, Pack] {
+function oddOutputs<T>({ subtract, plus, scale }: Arithmetic<T>, m: (i: number) => T): readonly [T, T] {
   const [nearA, nearB] = [subtract(m(1), m(2)), subtract(m(3), m(4))];
   return [plus(scale(nearA, a), b, nearB), plus(plus(m(5), a ** 3, nearA), b ** 3, nearB)];
 }
 
 /** Transforms 36 products of a few channels back into 4x4 output cells, two rows at a time; a row is given to `write` as a whole. */
-export function transformProducts(
-  f: FunctionBuilder,
-  constants: Constants,
-  read: Read,
-  write: (row: number, cells: readonly Pack[]) => void,
-): void {
-  const ops = packed(f, constants);
+export function transformProducts<T>(ops: Arithmetic<T>, read: Read<T>, write: (row: number, cells: readonly T[]) => void): void {
   const column = (j: number) => (i: number) => read(i, j);
   for (const [outputs, first] of [
     [evenOutputs, 0],
@@ -142,7 +118,7 @@ export function transformProducts(
   ] as const) {
     const pairs = sides.map((j) => outputs(ops, column(j)));
     for (const which of [0, 1] as const) {
-      const m = (i: number): Pack => pairs[i]![which];
+      const m = (i: number): T => pairs[i]![which];
       const [y0, y2] = evenOutputs(ops, m);
       const [y1, y3] = oddOutputs(ops, m);
       write(first + 2 * which, [y0, y1, y2, y3]);
@@ -151,8 +127,8 @@ export function transformProducts(
 }
 
 /** The six values of a filter of three taps. */
-function filterValues({ plus, scale, add, subtract }: Packed, g: (i: number) => Pack): readonly Pack[] {
-  const pair = (p: number, divisor: number): readonly [Pack, Pack] => {
+function filterValues<T>({ plus, scale, add, subtract }: Arithmetic<T>, g: (i: number) => T): readonly T[] {
+  const pair = (p: number, divisor: number): readonly [T, T] => {
     const even = plus(scale(g(0), 1 / divisor), (p * p) / divisor, g(2));
     const odd = scale(g(1), p / divisor);
     return [add(even, odd), subtract(even, odd)];
@@ -161,8 +137,7 @@ function filterValues({ plus, scale, add, subtract }: Packed, g: (i: number) => 
 }
 
 /** Transforms 3x3 taps of a few channels into 36 values. */
-export function transformFilter(f: FunctionBuilder, constants: Constants, read: Read, write: (point: number, value: Pack) => void): void {
-  const ops = packed(f, constants);
+export function transformFilter<T>(ops: Arithmetic<T>, read: Read<T>, write: (point: number, value: T) => void): void {
   const columns = [0, 1, 2].map((j) => {
     const taps = [0, 1, 2].map((i) => read(i, j));
     return filterValues(ops, (i) => taps[i]!);
