@@ -31,8 +31,8 @@ await onWebgpu((backend) => {
   test('training works in a worker, beside a runtime of the page, with the same bits', async () => {
     const worker = new Worker(new URL('./workers/train.ts', import.meta.url), { type: 'module' });
     const answer = new Promise((resolve, reject) => {
-      worker.onmessage = ({ data }) => resolve(data);
-      worker.onerror = ({ message }) => reject(new Error(message));
+      worker.addEventListener('message', ({ data }) => resolve(data));
+      worker.addEventListener('error', ({ message }) => reject(new Error(message)));
     });
     const runtime = await createRuntime(backend, [mathWebgpu, convWebgpu, poolWebgpu, residualWebgpu]);
     const step = await runtime.compile(trainingStep().program);

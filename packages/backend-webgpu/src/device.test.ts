@@ -14,60 +14,17 @@ import {
   variable,
   type Backend,
   type Op,
-  type Program,
   type Value,
-  type Variable,
 } from '@shoal/core';
 import { reference } from '@shoal/core/reference';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { WebgpuDevice } from './device.ts';
-import type { DeviceUsage } from './gpu.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { elements, wgslKernel, type WebgpuKernel } from './kernel.ts';
 import { softwareBackend } from './testing.ts';
-import { webgpu } from './webgpu.ts';
 
 const opened = await softwareBackend();
 if (typeof opened === 'string') test.skip(`webgpu device tests skipped: ${opened}`);
 else deviceTests(opened);
-
-interface Watched {
-  readonly backend: Backend<WebgpuKernel>;
-  readonly counts: Record<'submits' | 'passes' | 'shaders', number>;
-  readonly lose: () => void;
-  readonly usage: () => DeviceUsage;
-}
-
-/** A backend whose one device is known, so that a test can watch it. */
-function watched(): Watched {
-  const counts = { submits: 0, passes: 0, shaders: 0 };
-  let device: GPUDevice;
-  let opened: WebgpuDevice;
-  const backend = webgpu({ software: true });
-  const open = async () => {
-    const requested = vi.spyOn(GPUAdapter.prototype, 'requestDevice');
-    try {
-      const result = await backend.open();
-      device = requested.mock.settledResults[0]!.value as GPUDevice;
-      const { queue } = device;
-      const submit = queue.submit.bind(queue);
-      queue.submit = (...parameters) => (counts.submits++, submit(...parameters));
-      const shader = device.createShaderModule.bind(device);
-      device.createShaderModule = (...parameters) => (counts.shaders++, shader(...parameters));
-      const create = device.createCommandEncoder.bind(device);
-      device.createCommandEncoder = (...parameters) => {
-        const encoder = create(...parameters);
-        const begin = encoder.beginComputePass.bind(encoder);
-        encoder.beginComputePass = (...inner) => (counts.passes++, begin(...inner));
-        return encoder;
-      };
-      return (opened = result as WebgpuDevice);
-    } finally {
-      requested.mockRestore();
-    }
-  };
-  return { backend: { ...backend, open }, counts, lose: () => device.destroy(), usage: () => opened.usage };
-}
 
 function deviceTests(backend: Backend<WebgpuKernel>): void {
   let runtime: Awaited<ReturnType<typeof createRuntime>>;
@@ -87,32 +44,6 @@ function deviceTests(backend: Backend<WebgpuKernel>): void {
   const ramp = (n: number): Float32Array => Float32Array.from({ length: n }, (_, i) => ((i * 7919) % 1009) / 1009 - 0.25);
 
   describe('running', () => {
-    test('a steady run is one pass and one submit, and equal programs share shaders', async () => {
-      const { backend: seen, counts } = watched();
-      const own = await createRuntime(seen);
-      const [x, w] = [input('x', [4, 6]), variable('w', [6], 2)];
-      const build = () => {
-        const y = map(
-          [
-            reduce(
-              map([x, w], (a, b) => e.mul(a, b)),
-              { kind: 'sum', axes: [0] },
-            ),
-          ],
-          (a) => e.tanh(a),
-        );
-        return { outputs: { y }, updates: [[w, map([w, y], (a, b) => e.add(a, b))]] as const };
-      };
-      const first = await own.compile(build());
-      await first.run({ x: ramp(24) });
-      const shaders = counts.shaders;
-      Object.assign(counts, { submits: 0, passes: 0 });
-      await first.run({ x: ramp(24) });
-      expect(counts).toMatchObject({ submits: 1, passes: 1 });
-      await own.compile(build());
-      expect(counts.shaders).toBe(shaders);
-      await own.dispose();
-    });
     test('all updates see the old values, and so do outputs', async () => {
       const [a, b, c] = [variable('a', [2], [1, 2]), variable('b', [2], [10, 20]), variable('c', [2], [5, 5])];
       const executable = await runtime.compile({
@@ -210,95 +141,6 @@ function deviceTests(backend: Backend<WebgpuKernel>): void {
       for (let i = 0; i < 6; i++) y = reduce(reshape(randomLike(y), [1, 1000]), { kind: 'sum', axes: [0] });
       const { memory } = await runtime.compile({ outputs: { y } });
       expect(memory.arenaBytes).toBeLessThan(memory.unsharedBytes);
-    });
-  });
-
-  describe('many steps', () => {
-    /** A thousand numbers that shrink by what is fed. */
-    const shrinking = (): { readonly program: Program; readonly weights: Variable } => {
-      const [weights, rate] = [variable('weights', [1000], 1), input('rate', [])];
-      const loss = reduce(
-        map([weights], (w) => e.mul(w, w)),
-        { kind: 'sum' },
-      );
-      return { program: { outputs: { loss }, updates: [[weights, map([weights, rate], (w, r) => e.sub(w, e.mul(r, w)))]] }, weights };
-    };
-    test('the next step is in the queue while one computes, and the bits are those of one after the other', async () => {
-      const { backend: seen, counts } = watched();
-      const own = await createRuntime(seen);
-      const heavy = await own.compile({
-        outputs: {
-          y: reduce(
-            map([fill(1, [4_000_000])], (a) => e.exp(e.tanh(e.add(a, e.cast(e.coordinate(0), 'f32'))))),
-            { kind: 'sum' },
-          ),
-        },
-      });
-      await heavy.run();
-      const { program, weights } = shrinking();
-      const step = await own.compile(program);
-      Object.assign(counts, { submits: 0 });
-      const first = heavy.run();
-      const steps = [0.1, 0.2, 0.3].map((rate) => step.run({ rate: [rate] }));
-      const last = own.read(weights);
-      await first;
-      expect(counts.submits).toBeGreaterThanOrEqual(4);
-      const losses = (await Promise.all(steps)).map(({ loss }) => loss![0]);
-      const alone = shrinking();
-      const other = await own.compile(alone.program);
-      for (const [i, rate] of [0.1, 0.2, 0.3].entries()) expect((await other.run({ rate: [rate] }))['loss']![0]).toBe(losses[i]);
-      expect(await last).toEqual(await own.read(alone.weights));
-      await own.dispose();
-    });
-    test('what a runtime holds is the plan, and 10,000 steps and a disposed program leave it as it was', { timeout: 60_000 }, async () => {
-      const { backend: seen, usage } = watched();
-      const own = await createRuntime(seen);
-      const { program } = shrinking();
-      const executable = await own.compile(program);
-      const [before, { arenaBytes }] = [usage(), executable.memory];
-      const run = async (count: number): Promise<void> => {
-        for (let i = 0; i < count; i += 10) await Promise.all(Array.from({ length: 10 }, () => executable.run({ rate: [1e-3] })));
-      };
-      await run(100);
-      const steady = usage();
-      // Variables come in chunks of 4 MiB; timestamps and what is read back take some bytes for each run in the queue.
-      expect(before.bytes - 4 * 2 ** 20 - arenaBytes).toBeGreaterThanOrEqual(0);
-      expect(before.bytes - 4 * 2 ** 20 - arenaBytes).toBeLessThanOrEqual(256);
-      expect(steady.bytes - before.bytes).toBeLessThanOrEqual(16 + 10 * 32);
-      await run(9900);
-      expect(usage()).toEqual(steady);
-      executable.dispose();
-      expect(usage()).toEqual({ buffers: 1, bytes: 4 * 2 ** 20 });
-      await own.dispose();
-    });
-    test('a program that does not compile leaves nothing behind', async () => {
-      const { backend: seen, usage } = watched();
-      const broken: Op<object> = { name: 'test/broken', infer: ([x]) => [x!], vjp: { none: 'a test' }, cost: () => ({}) };
-      const own = await createRuntime(seen, [
-        { broken: wgslKernel(broken, { emit: ({ outputs: [y] }) => [elements(y!.size, y!.write('i', 'nonsense(i)'))] }) },
-      ]);
-      await expect(own.compile({ outputs: { y: apply1(broken, [input('x', [3])], {}) } })).rejects.toMatchObject({ code: 'DEVICE' });
-      expect(usage()).toEqual({ buffers: 0, bytes: 0 });
-      await own.dispose();
-    });
-    test('after a loss, a new runtime goes on from what the host had read', async () => {
-      const { backend: seen, lose } = watched();
-      const own = await createRuntime(seen);
-      const { program, weights } = shrinking();
-      const step = await own.compile(program);
-      await step.run({ rate: [0.5] });
-      const checkpoint = await own.read(weights);
-      const waiting = [step.run({ rate: [0.5] }), step.run({ rate: [0.5] })];
-      lose();
-      for (const result of await Promise.allSettled(waiting))
-        if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'DEVICE' });
-      await expect(step.run({ rate: [0.5] })).rejects.toMatchObject({ code: 'DEVICE' });
-      await own.dispose();
-      const next = await createRuntime(backend);
-      await next.write(weights, checkpoint);
-      const { loss } = await (await next.compile(program)).run({ rate: [0.5] });
-      expect(loss![0]).toBe(250);
-      await next.dispose();
     });
   });
 
@@ -459,18 +301,6 @@ function deviceTests(backend: Backend<WebgpuKernel>): void {
       controller.abort();
       await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
       expect([...(await runtime.read(w))]).toEqual([1]);
-    });
-    test('a lost device is a DEVICE error that says why', async () => {
-      const { backend: seen, lose } = watched();
-      const own = await createRuntime(seen);
-      const executable = await own.compile({ outputs: { y: map([input('x', [2])], (a) => e.exp(a)) } });
-      lose();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      await expect(executable.run({ x: [1, 2] })).rejects.toMatchObject({
-        code: 'DEVICE',
-        message: expect.stringContaining('the device was lost'),
-      });
-      await own.dispose();
     });
     test('what was disposed is refused', async () => {
       const own = await createRuntime(backend);
