@@ -15,6 +15,7 @@ const pages = [
   'docs/gradient-flow.md',
   'apps/docs/src/first-hour.mdx',
   'apps/docs/src/getting-started.mdx',
+  'apps/docs/src/webgpu.mdx',
 ];
 const blocksOf = (page: string, language: string): readonly string[] =>
   [...readFileSync(join(root, page), 'utf8').matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, code]) => code!);

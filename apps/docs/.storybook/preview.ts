@@ -17,7 +17,9 @@ const preview: Preview = {
     layout: 'fullscreen',
     docs: { theme: theme(), codePanel: false },
     options: {
-      storySort: { order: ['Pool or stride?', 'Getting started', 'Operations', 'Embed the explorer', 'Support matrix', 'Explorer'] },
+      storySort: {
+        order: ['Pool or stride?', 'Getting started', 'Run on WebGPU', 'Operations', 'Embed the explorer', 'Support matrix', 'Explorer'],
+      },
     },
     controls: { disable: true },
   },

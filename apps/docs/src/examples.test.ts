@@ -59,6 +59,12 @@ describe('the examples of the site run as they are shown', () => {
     }
   });
 
+  test('the first runtime that can be had', async () => {
+    const [first, ...notes] = (await run('fallback')).trimEnd().split('\n');
+    const [, backend] = /^(webgpu|wasm) 4 2 2 8$/.exec(first!)!;
+    if (backend === 'wasm') expect(notes[0]).toContain('WebGPU');
+  });
+
   test('parameters by name', async () => {
     expect(await run('weights')).toBe('0.5\n102 64x64x3x3\ntrue\n');
   });
