@@ -250,23 +250,28 @@ class WebgpuProgram implements DeviceProgram {
     const gpu = this.#gpu;
     const { steps } = this.#compiled;
     const started = performance.now();
+    let dispatches = 0;
+    let encoded = 0;
     const verdict = gpu.validated('run', () => {
       this.#feed(feeds);
+      const from = performance.now();
       const encoder = gpu.device.createCommandEncoder();
-      if (prelude) encode(encoder, this.#compiled.prelude);
-      if (profile) steps.forEach((step, i) => encode(encoder, [step], timer?.writes(i)));
-      else encode(encoder, steps, timer?.writes(0));
+      if (prelude) dispatches += encode(encoder, this.#compiled.prelude);
+      if (profile) steps.forEach((step, i) => (dispatches += encode(encoder, [step], timer?.writes(i))));
+      else dispatches += encode(encoder, steps, timer?.writes(0));
       if (timer) timer.resolve(encoder, staging!);
       this.#finish(encoder, readback, staging);
+      encoded = performance.now() - from;
     });
     submitted();
     await verdict;
     await gpu.device.queue.onSubmittedWorkDone();
     const elapsed = performance.now() - started;
     const { values, times } = await this.#collect(readback, staging, timer);
-    if (!times) return { values, nanoseconds: wallNanoseconds(elapsed) };
+    const encoding = { dispatches, nanoseconds: encoded * 1e6 };
+    if (!times) return { values, nanoseconds: wallNanoseconds(elapsed), encoding };
     const nanoseconds = times.reduce((sum, time) => sum + time, 0);
-    return { values, nanoseconds, ...(profile ? { steps: steps.map((stage, i) => stepTime(stage, times[i]!)) } : {}) };
+    return { values, nanoseconds, encoding, ...(profile ? { steps: steps.map((stage, i) => stepTime(stage, times[i]!)) } : {}) };
   }
 
   async #runStepwise(feeds: RunRequest['feeds'], prelude: boolean, readback: Readback, staging: GPUBuffer | null): Promise<RunResult> {
@@ -359,14 +364,20 @@ class WebgpuProgram implements DeviceProgram {
 
 const stepTime = ({ op, step }: Stage, nanoseconds: number): StepTime => ({ op, nanoseconds, ...(step ? { step } : {}) });
 
-function encode(encoder: GPUCommandEncoder, stages: readonly Stage[], timestampWrites?: GPUComputePassTimestampWrites): void {
+/** Returns how many dispatches there are. What a dispatch shares with the one before it is not set again. */
+function encode(encoder: GPUCommandEncoder, stages: readonly Stage[], timestampWrites?: GPUComputePassTimestampWrites): number {
   const pass = encoder.beginComputePass(timestampWrites ? { timestampWrites } : {});
+  let last: GPUComputePipeline | null = null;
+  let count = 0;
   for (const { commands } of stages) {
     for (const { pipeline, bindGroup, groups } of commands) {
-      pass.setPipeline(pipeline);
+      if (pipeline !== last) pass.setPipeline(pipeline);
+      last = pipeline;
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(...groups);
+      count++;
     }
   }
   pass.end();
+  return count;
 }

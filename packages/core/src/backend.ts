@@ -68,11 +68,19 @@ export interface StepTime {
   readonly nanoseconds: number;
 }
 
+/** What it costs the host to hand a run to a device that works by itself. */
+export interface Encoding {
+  readonly dispatches: number;
+  /** Of the calling thread, from the first command to the submit. */
+  readonly nanoseconds: number;
+}
+
 export interface RunResult {
   readonly values: ReadonlyMap<Value, TensorData>;
   /** Time of the steps on the device, without feeding and fetching. */
   readonly nanoseconds: number;
   readonly steps?: readonly StepTime[];
+  readonly encoding?: Encoding;
 }
 
 /** A compiled program on a device. */

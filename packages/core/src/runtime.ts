@@ -1,4 +1,4 @@
-import type { Backend, Device, DeviceInfo, DeviceProgram, StepTime } from './backend.ts';
+import type { Backend, Device, DeviceInfo, DeviceProgram, Encoding, StepTime } from './backend.ts';
 import { ShoalError, throwIfAborted } from './errors.ts';
 import { topological, type Node, type Value, type Variable } from './graph.ts';
 import { afterOp } from './ops/after.ts';
@@ -33,6 +33,8 @@ export interface TimedRun {
   readonly nanoseconds: number;
   readonly clock: string;
   readonly steps?: readonly StepTime[];
+  /** Absent for devices that compute where the host does. */
+  readonly encoding?: Encoding;
 }
 
 export type Feeds = Readonly<Record<string, TensorData | readonly number[]>>;
@@ -368,7 +370,8 @@ class DeviceExecutable implements Executable {
       });
       count();
       const outputs = Object.fromEntries(wanted.map(([name, value]) => [name, result.values.get(stored(value))!]));
-      return { outputs, nanoseconds: result.nanoseconds, clock: host.clock, ...(result.steps ? { steps: result.steps } : {}) };
+      const { values: _, ...measured } = result;
+      return { outputs, clock: host.clock, ...measured };
     });
   }
 

@@ -7,7 +7,7 @@ import { formatTable } from '../../table.ts';
 import { environmentOf } from '../environment.ts';
 import { collectRows } from '../sampling.ts';
 import { measureNetworks } from './measure.ts';
-import { networkColumns, networkHeadline, networkNotes, networksPage } from './report.ts';
+import { encodingNotes, networkColumns, networkHeadline, networkNotes, networksPage } from './report.ts';
 
 export interface NetworkBenchCommandOptions {
   readonly backend: BackendName;
@@ -37,7 +37,10 @@ export async function benchNetworks(names: readonly string[], options: NetworkBe
     const env = environmentOf(runtime.info);
     if (json) await writeJson(json, { schema: 'shoal.bench-model/1', env, rows }, streams);
     await writeText(html, networksPage(rows, env));
-    if (json !== '-') streams.out([formatTable(networkColumns, rows), networkHeadline(rows[0]!), '', ...networkNotes, ''].join('\n'));
+    if (json !== '-')
+      streams.out(
+        [formatTable(networkColumns, rows), networkHeadline(rows[0]!), '', ...encodingNotes(rows), ...networkNotes, ''].join('\n'),
+      );
     streams.log(`Report with plots: ${html}\n`);
     return exitCode.fine;
   } finally {

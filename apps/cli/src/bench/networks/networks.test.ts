@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cost } from '@shoal/analyze';
-import { input, type Runtime } from '@shoal/core';
+import { softwareBackend } from '@shoal/backend-webgpu/testing';
+import { convWebgpu } from '@shoal/conv/webgpu';
+import { createRuntime, input, type Runtime } from '@shoal/core';
+import { mathWebgpu } from '@shoal/math/webgpu';
+import { poolWebgpu } from '@shoal/pool/webgpu';
+import { residualWebgpu } from '@shoal/residual/webgpu';
 import { networks } from '@shoal/zoo';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { lastValueFrom, toArray } from 'rxjs';
@@ -12,6 +17,7 @@ import { openRuntime } from '../../backends.ts';
 import { runCommandLine } from '../../program.ts';
 import { modeOf } from '../environment.ts';
 import { measureNetworks, type NetworkRow } from './measure.ts';
+import { encodingNotes } from './report.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -59,6 +65,19 @@ test('rows of every model and phase, interleaved, with a schema', { timeout: 120
   const page = await readFile(html, 'utf8');
   expect(page.match(/<svg/g)?.length).toBe(1);
   expect(page).not.toMatch(/(?:src|href)="(?!#|data:)/);
+});
+
+test('on a device with a queue, what encoding costs', { timeout: 120_000 }, async ({ skip }) => {
+  const backend = await softwareBackend();
+  if (typeof backend === 'string') return skip(backend);
+  const runtime = await createRuntime(backend, [convWebgpu, mathWebgpu, poolWebgpu, residualWebgpu]);
+  const events = await lastValueFrom(
+    measureNetworks(runtime, { models: ['resnet-mini'], phases: ['fwd'], batch: 1, repeat: 3 }).pipe(toArray()),
+  );
+  const [row] = events.flatMap((event) => ('row' in event ? [event.row] : []));
+  await runtime.dispose();
+  expect(row!.encoding!.dispatches).toBeGreaterThan(20);
+  expect(encodingNotes([row!])[0]).toMatch(/^resnet-mini fwd: \d+ dispatches, \d+\.\d\d us of the host for each\.$/);
 });
 
 test('a table for people, with spread', { timeout: 60_000 }, async () => {

@@ -26,6 +26,15 @@ export const networkNotes: readonly string[] = [
   'Holds: everything that exists during a run, variables (parameters, statistics, velocities), and what is packed or folded ahead.',
 ];
 
+/** What handing each row's work to the device costs the host; nothing for backends that compute where it does. */
+export function encodingNotes(rows: readonly NetworkRow[]): readonly string[] {
+  return rows.flatMap(({ model, phase, encoding }) =>
+    encoding
+      ? [`${model} ${phase}: ${encoding.dispatches} dispatches, ${encoding.microsecondsPerDispatch.toFixed(2)} us of the host for each.`]
+      : [],
+  );
+}
+
 /** How it was measured, in one line. */
 export function networkHeadline({ backend, threads, clock, wide, precision, samplesNs }: NetworkRow): string {
   const mode = [wide ? 'wide' : null, precision === 'default' ? null : `${precision} precision`].filter((each) => each !== null);
@@ -64,7 +73,7 @@ export function networksPage(rows: readonly NetworkRow[], environment: Environme
 ${timesPlot(rows)}
 <p class="note key"><b style="background:#0f6ab4"></b> fwd <b style="background:#c2571a"></b> step; a tick is one sample, the dot is the median</p>
 ${htmlTable(networkColumns, rows)}
-${networkNotes.map((note) => `<p class="note">${escapeHtml(note)}</p>`).join('\n')}
+${[...encodingNotes(rows), ...networkNotes].map((note) => `<p class="note">${escapeHtml(note)}</p>`).join('\n')}
 <h2>Measured on</h2>
 ${factList({}, environment)}`,
   );
