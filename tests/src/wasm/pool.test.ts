@@ -22,6 +22,7 @@ const windows: readonly (readonly [name: string, shape: Shape, options: PoolOpti
   ['gaps between windows', [1, 21, 30, 4], { window: 2, stride: 4 }],
   ['windows too large to write out', [1, 24, 27, 5], { window: 9, stride: 2, padding: 4 }],
   ['the whole plane, channels in parts', [1, 64, 48, 70], { window: { height: 64, width: 48 } }],
+  ['long rows, runs of channels in parts', [1, 4, 200, 96], { window: 3, stride: 1 }],
   ['wide and flat', [1, 1, 3000, 2], { window: { height: 1, width: 5 }, stride: { height: 1, width: 2 } }],
 ];
 

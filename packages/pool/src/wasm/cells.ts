@@ -9,8 +9,8 @@ const grain = 32768;
 const mostMiddle = 25;
 /** So many pairs of a cell and a window are written out in all. */
 const mostVisits = 160;
-/** Channels that go through one round of the loop over them: a cache line. */
-const line = 16;
+/** Channels that go through one round of the loop over them: two neighbouring cache lines, as pooling forward reads them. */
+const roundLanes = 32;
 
 /** One cell of the input plane, at a vector of channels. */
 export interface Cell {
@@ -249,13 +249,13 @@ function emitEdge({ stage, plane, operands, visit }: Emission, { image, down, ac
   });
 }
 
-/** Walks the channels a cache line at a time, and then the rest: `lanes` counts over several vectors. */
+/** Walks the channels a round at a time, and then the rest: `lanes` counts over several vectors. */
 function forRounds(f: FunctionBuilder, channels: number, body: (channel: Local<'i32'> | number, lanes: number) => void): void {
-  const whole = Math.floor(channels / line) * line;
-  if (whole === line) body(0, line);
+  const whole = Math.floor(channels / roundLanes) * roundLanes;
+  if (whole === roundLanes) body(0, roundLanes);
   else if (whole > 0) {
     const channel = f.local.i32();
-    f.for(channel, 0, whole * 4, line * 4, () => body(channel, line));
+    f.for(channel, 0, whole * 4, roundLanes * 4, () => body(channel, roundLanes));
   }
   if (channels > whole) body(whole * 4, channels - whole);
 }

@@ -86,8 +86,9 @@ export const placesGradientWasm = wasmKernel(
       const held = numbers.slice(0, mostHeld).map((number) => f.let(number));
       return ({ vector }, { places, tap, once }) => {
         const { at, offset } = places[1]!;
-        const bytes = once('places', () => f.let(v128.load(f.i32.add(input(1), at), offset, 1)));
-        const place = once(`places ${vector}`, () => f.let(unpacked(f, bytes, vector)));
+        const sixteen = vector >> 2;
+        const bytes = once(`sixteen ${sixteen}`, () => f.let(v128.load(f.i32.add(input(1), at), offset + sixteen * VECTOR_BYTES, 1)));
+        const place = once(`places ${vector}`, () => f.let(unpacked(f, bytes, vector % 4)));
         return i32x4.eq(place, typeof tap !== 'number' ? i32x4.splat(tap()) : (held[tap] ?? numbers[tap]!));
       };
     });

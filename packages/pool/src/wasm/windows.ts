@@ -10,10 +10,11 @@ const unrolled = 25;
 /** The same where each read evaluates an expression. */
 const unrolledFused = 9;
 /**
- * Channels that a run of written-out windows takes at a time. A cache line, its vectors in turn: the cells of a window are often a power of two apart, so that
- * reads of one vector meet in one bank of the cache, and only one a cycle gets through.
+ * Channels that a run of written-out windows takes at a time: two neighbouring cache lines, because lines read one by one, each in another cell,
+ * come from memory at two thirds of the rate. Their vectors go in turn: the cells of a window are often a power of two apart, so that reads of one
+ * vector meet in one bank of the cache, and only one a cycle gets through.
  */
-const runLanes = 16;
+const runLanes = 32;
 /** So many cells are written out in all, over windows of all kinds. */
 const mostCells = 200;
 
@@ -165,16 +166,15 @@ function byKind(f: FunctionBuilder, row: Local<'i32'>, kinds: readonly Kind[], b
   );
 }
 
-/** Parts of the channels, whole cache lines each, where one row of windows is much more than a tile. */
+/** Parts of the channels, whole runs each, where one row of windows is much more than a tile. */
 function splitChannels(channels: number, reads: number): { readonly count: number; readonly size: number } {
-  const line = 16;
-  const wanted = Math.min(Math.floor(channels / line), Math.floor(reads / grain));
+  const wanted = Math.min(Math.floor(channels / runLanes), Math.floor(reads / grain));
   if (wanted <= 1) return { count: 1, size: channels };
-  const size = Math.ceil(channels / wanted / line) * line;
+  const size = Math.ceil(channels / wanted / runLanes) * runLanes;
   return { count: Math.ceil(channels / size), size };
 }
 
-/** All channels, or those of part `part`, which is whole cache lines: `most` at a time. */
+/** All channels, or those of part `part`, which is whole runs: `most` at a time. */
 function forPart(
   f: FunctionBuilder,
   {
