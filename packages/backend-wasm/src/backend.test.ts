@@ -48,7 +48,7 @@ const times = (a: Value, b: Value): Value => map([a, b], (x, y) => e.mul(x, y));
 /** A program that takes a while and cannot be fused, and then overwrites `w`. */
 function slowUpdate(w: Variable): Value {
   let x = plus(fill(1, [700, 701]), w);
-  for (let i = 0; i < 300; i++) x = transpose(x, [1, 0]);
+  for (let i = 0; i < 900; i++) x = transpose(x, [1, 0]);
   return plus(w, reduce(x, { kind: 'max' }));
 }
 
@@ -187,7 +187,7 @@ describe.each(kinds)('a runtime with %s', (_, options) => {
     const executable = await runtime.compile({ outputs: {}, updates: [[w, slowUpdate(w)]] });
     expect(executable.schedule.updates[0]!.direct).toBe(true);
     const controller = new AbortController();
-    setTimeout(() => controller.abort(), 20);
+    setTimeout(() => controller.abort(), 5);
     await expect(executable.run({}, { signal: controller.signal })).rejects.toEqual(failure('ABORTED', 'aborted by its signal'));
     expect([...(await runtime.read(w))]).toEqual([5]);
     await expect(executable.run({}, { signal: AbortSignal.abort() })).rejects.toEqual(failure('ABORTED'));

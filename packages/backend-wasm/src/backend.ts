@@ -1,3 +1,4 @@
+import { asCommandLineAsks } from '#asked';
 import { checkOptions, ShoalError, type Backend, type Device, type DeviceInfo } from '@shoal/core';
 import { ADDRESS_SPACE, Allocator } from './allocator.ts';
 import { tileRows } from './autotune.ts';
@@ -74,6 +75,7 @@ async function open(threads: number | undefined, strict: boolean, memoryLimit: n
 
 /** Whether wide mode is wanted and works; a note says why it does not. */
 function isWide(fma: boolean, notes: string[]): boolean {
+  if (!wideRequest.opened) asCommandLineAsks();
   wideRequest.opened = true;
   const verdict = wideRequest.test?.(fma);
   if (verdict?.wide === false) notes.push(verdict.reason);

@@ -11,9 +11,9 @@ interface Report {
 }
 
 /** Wide mode belongs to a process, so each is one of its own. */
-async function run(mode: string): Promise<Report & { readonly complaints: string }> {
+async function run(mode: string, flags: readonly string[] = []): Promise<Report & { readonly complaints: string }> {
   const script = fileURLToPath(new URL('wide-programs.ts', import.meta.url));
-  const args = ['--conditions=@shoal/source', '--experimental-strip-types', '--no-warnings', script, mode];
+  const args = ['--conditions=@shoal/source', '--experimental-strip-types', '--no-warnings', ...flags, script, mode];
   const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { timeout: 50_000 });
   return { ...(JSON.parse(stdout) as Report), complaints: stderr };
 }
@@ -37,6 +37,15 @@ describe('wide mode', () => {
   test('comes true where the engine can, or a note says why not; nothing is printed', () => {
     const notes = wide!.flags['wide'] === true ? [] : [expect.stringMatching(/^narrow: /)];
     expect(wide).toMatchObject({ notes, complaints: '' });
+  });
+
+  test("the engine's flag on Node's command line asks for it as well", async () => {
+    const { flags, hashes, notes } = await run('narrow', ['--experimental-wasm-revectorize']);
+    expect({ wide: flags['wide'], hashes, notes: notes.length }).toEqual({
+      wide: wide!.flags['wide'],
+      hashes: narrow!.hashes,
+      notes: wide!.notes.length,
+    });
   });
 
   test('asked for after a runtime was opened it is refused, and nothing changes', async () => {

@@ -3,7 +3,8 @@ import { ShoalError } from '@shoal/core';
 import { wideRequest } from './request.ts';
 import { testWide } from './self-test.ts';
 
-const flag = 'experimental-wasm-revectorize';
+/** V8's name for it. */
+export const wideFlag = 'experimental-wasm-revectorize';
 
 /** Engines before this do not know the flag, and complain on standard error. */
 const firstV8 = 12;
@@ -11,7 +12,8 @@ const firstV8 = 12;
 /**
  * Wide mode, for Node on x86 with AVX2: lets V8 join pairs of 128-bit instructions into 256-bit ones, which about doubles the speed of
  * convolutions and matrix products and changes no bit of any result. It sets V8's `--experimental-wasm-revectorize` for the whole
- * process, workers included, so call it once, first thing, before any runtime is opened. The flag is experimental: each process checks
+ * process, workers included, so call it once, first thing, before any runtime is opened; a process that was started with that flag, on
+ * Node's command line or in NODE_OPTIONS, need not call it. The flag is experimental: each process checks
  * numbers and speed when its first runtime is opened, and computes as without it where they are not right. `runtime.info.flags.wide` says
  * what came of it and `runtime.info.notes` why not.
  *
@@ -23,6 +25,6 @@ export function enableWide(): void {
     throw new ShoalError('UNSUPPORTED', { op: 'enableWide', fact: 'a runtime was opened before', next: 'Call it first thing' });
   }
   const isKnown = Number.parseInt(process.versions.v8, 10) >= firstV8;
-  if (isKnown) setFlagsFromString(`--${flag}`);
-  wideRequest.test = (fma) => testWide(fma, () => isKnown && setFlagsFromString(`--no-${flag}`));
+  if (isKnown) setFlagsFromString(`--${wideFlag}`);
+  wideRequest.test = (fma) => testWide(fma, () => isKnown && setFlagsFromString(`--no-${wideFlag}`));
 }
