@@ -65,6 +65,12 @@ describe('the examples of the site run as they are shown', () => {
     expect(notes.some((note) => note.includes('WebGPU is not available') || note.includes('adapter'))).toBe(true);
   });
 
+  test('kernels for the CPU, as their definitions have it', async () => {
+    const [numbers, bits] = (await run('wasm-kernel')).trimEnd().split('\n');
+    expect(Number(/^1392 numbers, at most (\S+) from the definition$/.exec(numbers!)![1])).toBeLessThan(5e-6);
+    expect(bits).toBe('three threads: the same bits');
+  });
+
   test('parameters by name', async () => {
     expect(await run('weights')).toBe('0.5\n102 64x64x3x3\ntrue\n');
   });

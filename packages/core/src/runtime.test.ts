@@ -40,6 +40,38 @@ describe('programs and variables', () => {
     await runtime.write(w, [0, 0, 0]);
     expect(await y()).toEqual([0, 1, 2]);
   });
+  test('what a refused run was to compute ahead is computed by the next', async () => {
+    const backend = reference();
+    let refuse = true;
+    const open = async (): ReturnType<typeof backend.open> => {
+      const device = await backend.open();
+      return Object.assign(Object.create(device) as typeof device, {
+        async compile(...parameters: Parameters<typeof device.compile>) {
+          const program = await device.compile(...parameters);
+          return Object.assign(Object.create(program) as typeof program, {
+            run(request: Parameters<typeof program.run>[0]) {
+              request.submitted();
+              return refuse ? Promise.reject(new Error('refused')) : program.run(request);
+            },
+            dispose: () => program.dispose(),
+          });
+        },
+        write: device.write.bind(device),
+        read: device.read.bind(device),
+      });
+    };
+    const runtime = await createRuntime({ ...backend, open });
+    const w = variable('w', [3], [1, 2, 3]);
+    const ahead = reduce(
+      map([w], (a) => e.mul(a, a)),
+      { kind: 'sum' },
+    );
+    const executable = await runtime.compile({ outputs: { y: map([x, ahead], (a, s) => e.add(a, s)) } });
+    const [first, second] = [executable.run({ x: [0, 0, 0] }), executable.run({ x: [0, 1, 2] })];
+    first.finally(() => (refuse = false)).catch(() => undefined);
+    await expect(first).rejects.toThrow('refused');
+    expect(await second).toEqual({ y: Float64Array.of(14, 15, 16) });
+  });
   test('fetch chooses outputs; the clock is named', async () => {
     const runtime = await createRuntime(reference());
     const executable = await runtime.compile({ outputs: { y: increment(x, 1), z: increment(x, 2) } });

@@ -347,15 +347,14 @@ class DeviceExecutable implements Executable {
       const fed = checkFeeds(host.signature, feeds);
       const wanted = this.#wanted(fetch);
       const versions = host.versions();
-      const prelude = this.#preludeVersions !== versions;
+      const prelude = host.schedule.prelude.length > 0 && this.#preludeVersions !== versions;
       const { stored } = host.schedule;
-      // What is asked for after this run sees its updates, also while it is still in the device's queue.
+      // What is asked for after this run sees its updates, also while it is still in the device's queue. But what later runs take from
+      // a prelude has to be there: a device may still refuse the run that computes it.
       let isCounted = false;
       const count = (): void => {
-        if (isCounted) return;
+        if (!isCounted) host.touchUpdated();
         isCounted = true;
-        this.#preludeVersions = versions;
-        host.touchUpdated();
       };
       const result = await this.#compiled.run({
         feeds: fed,
@@ -364,10 +363,12 @@ class DeviceExecutable implements Executable {
         profile,
         signal,
         submitted() {
+          if (prelude) return;
           count();
           submitted();
         },
       });
+      if (prelude) this.#preludeVersions = versions;
       count();
       const outputs = Object.fromEntries(wanted.map(([name, value]) => [name, result.values.get(stored(value))!]));
       const { values: _, ...measured } = result;
