@@ -89,7 +89,8 @@ async function placeTensors(
   steps: readonly EmittedStep[],
 ): Promise<Placed> {
   const { stored } = schedule;
-  const alignment = gpu.device.limits.minStorageBufferOffsetAlignment;
+  const { minStorageBufferOffsetAlignment: alignment, maxBufferSize } = gpu.device.limits;
+  const pageBytes = Math.floor(maxBufferSize / alignment) * alignment;
   const outputs = schedule.outputs.map(([, value]) => stored(value));
   const fixed = new Set(prelude.flatMap(({ step }) => step.outputs.filter((value) => value !== null)));
   const direct = new Map(schedule.updates.flatMap((update) => (update.direct ? [[update.value, update.variable] as const] : [])));
@@ -107,6 +108,7 @@ async function placeTensors(
     steps: withScratch(prelude),
     bytesOf,
     alignment,
+    pageBytes,
     before: constants,
     after: [...constants, ...[...fixed].filter((value) => read.has(value))],
     elsewhere: (value) => value instanceof Variable,
@@ -116,6 +118,7 @@ async function placeTensors(
     steps: withScratch(steps),
     bytesOf,
     alignment,
+    pageBytes,
     before: [...[...read].filter((value) => value.origin.kind === 'input'), ...copies],
     after: [...kept, ...copies],
     elsewhere: (value) =>
@@ -127,14 +130,22 @@ async function placeTensors(
     buffers.push(buffer);
     return buffer;
   };
-  const fixedBuffer = await allocate('constants', staticPlan.arenaBytes);
-  const arena = await allocate('arena', memory.arenaBytes);
+  /** As many buffers as hold an arena: one, unless the device's are too small. A tensor that no buffer holds is refused. */
+  const allocateArena = async (name: string, { arenaBytes, placements }: MemoryPlan): Promise<readonly GPUBuffer[]> => {
+    const largest = [...placements.values()].reduce((most, { bytes }) => Math.max(most, bytes), 0);
+    if (largest > pageBytes) await allocate(name, largest);
+    const pages = Array.from({ length: Math.max(1, Math.ceil(arenaBytes / pageBytes)) }, (_, page) => page * pageBytes);
+    return Promise.all(pages.map((start) => allocate(name, Math.min(pageBytes, arenaBytes - start))));
+  };
+  const fixedBuffers = await allocateArena('constants', staticPlan);
+  const arena = await allocateArena('arena', memory);
   const placeOf = (value: Value): Place => {
     const variable = value instanceof Variable ? value : direct.get(value);
     if (variable) return variables.place(variable)!;
     const own = memory.placements.get(value);
     const { offset } = own ?? staticPlan.placements.get(value)!;
-    return { buffer: own ? arena : fixedBuffer, offset, bytes: bytesOf(value) };
+    const buffer = (own ? arena : fixedBuffers)[Math.floor(offset / pageBytes)]!;
+    return { buffer, offset: offset % pageBytes, bytes: bytesOf(value) };
   };
   await gpu.validated('constants', () => {
     for (const value of constants) {

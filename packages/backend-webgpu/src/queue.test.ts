@@ -28,6 +28,8 @@ interface Watched {
   readonly counts: Record<'submits' | 'passes' | 'shaders', number>;
   readonly lose: () => void;
   readonly usage: () => DeviceUsage;
+  /** Makes the device say that it has less than it has. */
+  readonly limit: (limits: Partial<Record<keyof GPUSupportedLimits, number>>) => void;
 }
 
 /** A backend whose one device is known, so that a test can watch it. */
@@ -36,6 +38,11 @@ function watched(): Watched {
   let device: GPUDevice;
   let opened: WebgpuDevice;
   const backend = webgpu({ software: true });
+  const limit: Watched['limit'] = (limits) => {
+    const { limits: own } = device;
+    const value = new Proxy(own, { get: (_, name) => (limits as Record<string | symbol, number>)[name] ?? Reflect.get(own, name) });
+    Object.defineProperty(device, 'limits', { value });
+  };
   const open = async () => {
     const requested = vi.spyOn(GPUAdapter.prototype, 'requestDevice');
     try {
@@ -58,7 +65,7 @@ function watched(): Watched {
       requested.mockRestore();
     }
   };
-  return { backend: { ...backend, open }, counts, lose: () => device.destroy(), usage: () => opened.usage };
+  return { backend: { ...backend, open }, counts, lose: () => device.destroy(), usage: () => opened.usage, limit };
 }
 
 function queueTests(backend: Backend<WebgpuKernel>): void {
@@ -146,6 +153,28 @@ function queueTests(backend: Backend<WebgpuKernel>): void {
       expect(usage()).toEqual(steady);
       executable.dispose();
       expect(usage()).toEqual({ buffers: 1, bytes: 4 * 2 ** 20 });
+      await own.dispose();
+    });
+    test('an arena that no buffer holds is several of them', async () => {
+      const { backend: seen, usage, limit } = watched();
+      const own = await createRuntime(seen);
+      limit({ maxBufferSize: 9000 });
+      // Eight tensors of 4000 bytes that are alive together, and a sum that reads them all.
+      const x = input('x', [1000]);
+      const parts = Array.from({ length: 8 }, (_, i) => {
+        const part = reduce(
+          map([x], (a) => e.add(a, i)),
+          { kind: 'sum', axes: [] },
+        );
+        return map([part, x], (a, b) => e.mul(a, b));
+      });
+      const executable = await own.compile({ outputs: Object.fromEntries(parts.map((part, i) => [`y${i}`, part])) });
+      expect(executable.memory.arenaBytes).toBeGreaterThan(3 * 9000);
+      expect(usage().buffers).toBeGreaterThan(4);
+      for (let i = 0; i < 8; i++) {
+        const { [`y${i}`]: y } = await executable.run({ x: ramp(1000) }, { fetch: [`y${i}`] });
+        expect(y![7]).toBeCloseTo((ramp(8)[7]! + i) * ramp(8)[7]!, 5);
+      }
       await own.dispose();
     });
     test('a program that does not compile leaves nothing behind', async () => {

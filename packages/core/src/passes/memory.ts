@@ -12,7 +12,7 @@ export interface Placement {
 }
 
 export interface MemoryPlan {
-  /** Size of the one allocation that holds all intermediates. */
+  /** Size of the allocation that holds all intermediates. */
   readonly arenaBytes: number;
   /** The largest sum of bytes alive at one step, tensors that are written over counted once: no plan can need less. */
   readonly livePeakBytes: number;
@@ -27,6 +27,8 @@ export interface MemoryRequest {
   readonly bytesOf: (value: Value) => number;
   /** Every offset is a multiple of this. */
   readonly alignment: number;
+  /** No tensor lies across a multiple of this, so that the arena can be several allocations of so many bytes. Default: it is one. */
+  readonly pageBytes?: number;
   /** Tensors that exist before the first step, such as feeds. */
   readonly before?: readonly Value[];
   /** Tensors that must outlive the last step, such as outputs. */
@@ -40,14 +42,14 @@ export interface MemoryRequest {
  * of a tensor of its size that the step may write over and that nobody reads afterwards.
  */
 export function planMemory(request: MemoryRequest): MemoryPlan {
-  const { alignment, bytesOf } = request;
+  const { alignment, bytesOf, pageBytes = Infinity } = request;
   const lifetimes = lifetimesOf(request).map((lifetime) => ({
     ...lifetime,
     bytes: Math.ceil(bytesOf(lifetime.value) / alignment) * alignment,
   }));
   const blocks = joinInPlace(lifetimes, request.steps);
   const livePeakBytes = livePeak(blocks, request.steps.length);
-  const { offsets, arenaBytes } = place(blocks, livePeakBytes);
+  const { offsets, arenaBytes } = place(blocks, livePeakBytes, pageBytes);
   const placements = blocks.flatMap(({ tensors }, i) => tensors.map((tensor): Placement => ({ ...tensor, offset: offsets[i]! })));
   return {
     arenaBytes,

@@ -23,14 +23,15 @@ const goodEnough = 1.01;
  * Puts blocks into one arena so that those needed together do not overlap. Greedy: one after the other, each into the lowest gap that holds it
  * (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020), by weights that begin with sizes, or with sizes
  * times lifetimes. Blocks that end above `least`, which no placing can undercut, weigh more in the next round ("squeaky wheel" optimisation,
- * Joslin and Clements, 1999); then the best weights are varied by chance, which is the same for the same blocks.
+ * Joslin and Clements, 1999); then the best weights are varied by chance, which is the same for the same blocks. No block lies across a
+ * multiple of `pageBytes`, unless it is larger.
  */
-export function place(blocks: readonly Block[], least: number): Placing {
+export function place(blocks: readonly Block[], least: number, pageBytes = Infinity): Placing {
   let best: Placing = { offsets: blocks.map(() => 0), arenaBytes: blocks.length === 0 ? 0 : Infinity };
   let bestWeights: readonly number[] = [];
   const isDone = (): boolean => best.arenaBytes <= goodEnough * least;
   const attempt = (weights: readonly number[]): Placing => {
-    const found = placeInOrder(blocks, weights);
+    const found = placeInOrder(blocks, weights, pageBytes);
     if (found.arenaBytes < best.arenaBytes) [best, bestWeights] = [found, [...weights]];
     return found;
   };
@@ -60,19 +61,24 @@ function chances(): () => number {
 }
 
 /** The heaviest first; of equals the one that is needed first. */
-function placeInOrder(blocks: readonly Block[], weights: readonly number[]): Placing {
+function placeInOrder(blocks: readonly Block[], weights: readonly number[], pageBytes: number): Placing {
   const order = [...blocks.keys()].toSorted((a, b) => weights[b]! - weights[a]! || blocks[a]!.first - blocks[b]!.first || a - b);
   const offsets = blocks.map(() => 0);
   const placed: number[] = [];
   let arenaBytes = 0;
   for (const at of order) {
     const own = blocks[at]!;
+    const onPage = (from: number): number => {
+      const page = Math.floor(from / pageBytes);
+      const isWhole = from % pageBytes === 0 || page === Math.floor((from + own.bytes - 1) / pageBytes);
+      return isWhole ? from : (page + 1) * pageBytes;
+    };
     let offset = 0;
     for (const other of placed) {
       const { first, last, bytes } = blocks[other]!;
       if (first > own.last || last < own.first) continue;
       if (offsets[other]! - offset >= own.bytes) break;
-      offset = Math.max(offset, offsets[other]! + bytes);
+      offset = onPage(Math.max(offset, offsets[other]! + bytes));
     }
     offsets[at] = offset;
     insert(placed, at, offsets);
