@@ -15,6 +15,8 @@ const pages = [
   'docs/gradient-flow.md',
   'apps/docs/src/first-hour.mdx',
   'apps/docs/src/getting-started.mdx',
+  'apps/docs/src/performance.mdx',
+  'apps/docs/src/wasm-kernel.mdx',
   'apps/docs/src/webgpu.mdx',
 ];
 const blocksOf = (page: string, language: string): readonly string[] =>

@@ -18,7 +18,17 @@ const preview: Preview = {
     docs: { theme: theme(), codePanel: false },
     options: {
       storySort: {
-        order: ['Pool or stride?', 'Getting started', 'Run on WebGPU', 'Operations', 'Embed the explorer', 'Support matrix', 'Explorer'],
+        order: [
+          'Pool or stride?',
+          'Getting started',
+          'Run on WebGPU',
+          'Operations',
+          'Embed the explorer',
+          'Performance',
+          'Write a WASM kernel',
+          'Support matrix',
+          'Explorer',
+        ],
       },
     },
     controls: { disable: true },
