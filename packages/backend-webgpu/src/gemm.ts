@@ -101,12 +101,11 @@ export function gemm(site: WgslSite<unknown>, options: GemmOptions): readonly Di
   const size = batch * rows * columns;
   const width = vectorWrite ? 4 : 1;
   const zero = vectorWrite ? 'vec4<f32>()' : '0.0';
-  const position = `let column = i * ${width} % ${columns};
+  const unfold = `let column = i * ${width} % ${columns};
 let row = (i * ${width} / ${columns}) % ${rows};
 let batch = i * ${width} / ${rows * columns};
 `;
-  const names: GemmPosition = { batch: 'batch', row: 'row', column: 'column' };
-  if (depth === 0) return [elements(size / width, `${position}${options.write(names, zero)}`)];
+  if (depth === 0) return [elements(size / width, `${unfold}${options.write(names, zero)}`)];
   const splits = gemmSplits(options);
   if (splits === 1) return [product(options, 1)];
   const partial: WgslScratch = site.scratch('f32', splits * size);
@@ -116,11 +115,13 @@ let batch = i * ${width} / ${rows * columns};
     { ...options, write: (position, value) => (vectorWrite ? partial.write4 : partial.write)(place(position), value) },
     splits,
   );
-  const second = `${position}var total = ${zero};
+  const second = `${unfold}var total = ${zero};
 for (var s = 0; s < ${splits}; s++) { total += ${(vectorWrite ? partial.read4 : partial.read)(`s * ${size / width} + i`)}; }
 ${options.write(names, 'total')}`;
   return [first, elements(size / width, second)];
 }
+
+const names: GemmPosition = { batch: 'batch', row: 'row', column: 'column' };
 
 const each = (count: number, print: (i: number) => string): string => Array.from({ length: count }, (_, i) => print(i)).join('');
 
@@ -140,11 +141,10 @@ function product(options: GemmOptions, splits: number): Dispatch {
     each(rowVectors, (g) => each(4, (i) => each(columnVectors, (h) => print(g, i, h))));
   const store = (g: number, i: number, h: number): string => {
     const sum = `sum_${g}_${i}_${h}`;
-    const position = { batch: 'batch', row: 'row', column: 'column' };
     const inside = `let row = row0 + (r + ${g * down}) * 4 + ${i};\nlet column = column0 + (c + ${h * across}) * 4;`;
-    if (vectorWrite) return `{\n${inside}\nif (row < ${rows} && column < ${columns}) { ${write(position, sum)} }\n}\n`;
+    if (vectorWrite) return `{\n${inside}\nif (row < ${rows} && column < ${columns}) { ${write(names, sum)} }\n}\n`;
     const lanes = each(4, (lane) => {
-      const at = { ...position, column: `(column + ${lane})` };
+      const at = { ...names, column: `(column + ${lane})` };
       return `if (${at.column} < ${columns}) { ${write(at, `${sum}[${lane}]`)} }\n`;
     });
     return `{\n${inside}\nif (row < ${rows}) {\n${lanes}}\n}\n`;

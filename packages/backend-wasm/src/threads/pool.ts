@@ -131,8 +131,8 @@ class Pool implements Executor {
   async #replace(): Promise<void> {
     await this.#end();
     if (this.#disposed) throw disposed();
-    this.#hire();
     try {
+      this.#hire();
       await this.#acknowledged((post) =>
         this.#hosts.forEach((host, thread) =>
           post(host, { type: 'init', memory: this.memory, thread, threadCount: this.threads, control, kinds: commandKind }),
@@ -161,7 +161,6 @@ class Pool implements Executor {
     try {
       while (team.length < this.threads) team.push(spawn(events));
     } catch (cause) {
-      this.#failure = cause;
       throw new ShoalError('DEVICE', {
         op: OP,
         fact: 'workers cannot be made here',
@@ -233,7 +232,7 @@ class Pool implements Executor {
         if (trap) reject(trap);
         else if (Atomics.load(this.#words, control.trapped / 4) === 0) resolve(done);
       };
-      this.#expect({ answer, fail: reject, next: 'Run again: threads start anew. What the run was to write into variables is undefined' });
+      this.#expect({ answer, fail: reject, next: 'Run again; variables that it writes are undefined' });
       this.#command(commandKind.run);
     });
   }
@@ -246,8 +245,8 @@ class Pool implements Executor {
   }
 
   #fail(cause: unknown): void {
-    this.#failure = cause ?? 'no reason given';
     const text = cause instanceof Error ? cause.message : String(cause);
+    this.#failure = cause ?? text;
     const next = this.#pending?.next;
     this.#pending?.fail(new ShoalError('DEVICE', { op: OP, fact: `a worker failed: ${text}`, ...(next ? { next } : {}), cause }));
   }
