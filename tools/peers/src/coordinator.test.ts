@@ -60,7 +60,7 @@ const inChromium = (name: string): boolean => /-(chromium|webgpu)$/.test(name);
 const missing = 'peers not installed: run bench:peers once';
 
 describe('a peer agrees with the float64 reference, is timed, and has ratios', () => {
-  for (const [name, able] of Object.entries(abilities)) {
+  for (const [name, abilitiesOfIt] of Object.entries(abilities)) {
     const absent = entry(name).installed && !peersInstalled();
     test.skipIf(absent)(absent ? `${name} (${missing})` : name, { timeout: 240_000 }, async (context) => {
       const found = await record([entry('shoal'), entry(name)], small);
@@ -68,6 +68,10 @@ describe('a peer agrees with the float64 reference, is timed, and has ratios', (
       const mayBeAbsent = name === 'pytorch' || inChromium(name);
       if (reason !== undefined && mayBeAbsent) context.skip(`${name} does not start: ${reason}`);
       const measurements = measuredBy(found, name);
+      // What a machine's BLAS is too slow for is no finding about PyTorch.
+      const refused = small.filter((_, i) => 'reason' in measurements[i]! && measurements[i].reason.includes('install libopenblas0'));
+      const able = abilitiesOfIt.filter((work) => !refused.includes(work));
+      expect(able).toContain('AllCNN 8 fwd');
       expect(small.filter((_, i) => isMeasured(measurements[i]!))).toEqual(able);
       for (const { ratios, expected, work } of found.rows) {
         expect(expected).toBe('float64 reference');
