@@ -8,6 +8,8 @@ import type { CudaKernel } from './kernel.ts';
  * through the NVIDIA driver; variables stay on the device.
  *
  * It needs a driver for CUDA 12 or newer, a device of compute capability 7.5 or newer, and NVRTC of CUDA 12 or 13; Linux or Windows.
+ * Compiled kernels are kept in `shoal` of the user's cache folder, or in the folder that `SHOAL_CACHE` names; empty, it keeps none.
+ *
  * Results are float32, sums and products included (but for `precision: 'tf32'`), and the same bits on every run on one device.
  *
  * @throws ShoalError `ATTRIBUTE` for an unknown option; opening throws `UNSUPPORTED`, with the reason, where something is missing

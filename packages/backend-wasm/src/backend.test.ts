@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { Worker } from 'node:worker_threads';
 import {
   apply1,
   createRuntime,
@@ -18,7 +19,7 @@ import {
   type Value,
   type Variable,
 } from '@shoal/core';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Allocator } from './allocator.ts';
 import { wasm, type WasmOptions } from './backend.ts';
 
@@ -293,6 +294,22 @@ describe('precision', () => {
     const { y } = await (await strict.compile(program)).run({ x: [0, 1, -1, 2] });
     expect([...y!].map((v) => v.toFixed(5))).toEqual(['1.00000', '2.71828', '0.36788', '7.38906']);
   });
+});
+
+test('a runtime that loses a worker in a run goes on with its variables', async () => {
+  const workers: Worker[] = [];
+  const note = (worker: Worker): void => void workers.push(worker);
+  process.on('worker', note);
+  onTestFinished(() => void process.off('worker', note));
+  const runtime = await runtimeWith({ threads: 2 });
+  const w = variable('w', [], 3);
+  const program = await runtime.compile({ outputs: {}, updates: [[w, slowUpdate(w)]] });
+  const running = program.run();
+  setTimeout(() => void workers[1]!.terminate(), 5);
+  await expect(running).rejects.toEqual(failure('DEVICE', 'a worker failed', 'Run again'));
+  await program.run();
+  // Each update turns w into 2w + 1; the run that was lost had not come to its own.
+  expect([...(await runtime.read(w))]).toEqual([7]);
 });
 
 test('a script that disposes of everything comes to its end: the process waits for the workers', async () => {

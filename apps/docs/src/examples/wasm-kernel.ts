@@ -13,6 +13,9 @@ import {
 } from '@shoal/backend-wasm';
 import { apply1, input, supported, unsupported, type Op } from '@shoal/core';
 import { reference, referenceKernel } from '@shoal/core/reference';
+import { exp, relu } from '@shoal/math';
+import { mathReference } from '@shoal/math/reference';
+import { mathWasm } from '@shoal/math/wasm';
 
 const untaught = { vjp: { none: 'this page is about kernels' }, cost: () => ({}) } as const;
 
@@ -81,21 +84,26 @@ const productWasm = wasmKernel(
   { supports: ({ inputs: [, w] }) => (w!.shape[1]! % 16 === 0 ? supported : unsupported('columns are no multiple of 16')) },
 );
 
-const [rows, depth, columns] = [29, 40, 48];
-const [x, w, g] = [input('x', [rows, depth]), input('w', [depth, columns]), input('g', [columns])];
-const program = { outputs: { y: apply1(gain, [apply1(product, [x, w], {}), g], {}) } };
+const [rows, depth, columns, cells, channels] = [29, 40, 48, 400, 65];
+const [x, w] = [input('x', [rows, depth]), input('w', [depth, columns])];
+const [image, g] = [input('image', [cells, channels]), input('g', [channels])];
+const scaled = relu(apply1(gain, [exp(image), g], {})); // both are computed inside the gain's kernel
+const program = { outputs: { product: apply1(product, [x, w], {}), scaled } };
 const numbers = (count: number): Float32Array => Float32Array.from({ length: count }, (_, i) => ((i * 37) % 101) / 50 - 1);
-const feeds = { x: numbers(rows * depth), w: numbers(depth * columns), g: numbers(columns) };
+const feeds = { x: numbers(rows * depth), w: numbers(depth * columns), image: numbers(cells * channels), g: numbers(channels) };
 
 const runtimes = await Promise.all([
-  createRuntime(reference(), [{ gainReference, productReference }]),
-  createRuntime(wasm({ threads: 1 }), [{ gainWasm, productWasm }]),
-  createRuntime(wasm({ threads: 3 }), [{ gainWasm, productWasm }]),
+  createRuntime(reference(), [mathReference, { gainReference, productReference }]),
+  createRuntime(wasm({ threads: 1 }), [mathWasm, { gainWasm, productWasm }]),
+  createRuntime(wasm({ threads: 3 }), [mathWasm, { gainWasm, productWasm }]),
 ]);
 const [defined, alone, together] = await Promise.all(
-  runtimes.map(async (runtime) => (await (await runtime.compile(program)).run(feeds)).y!),
+  runtimes.map(async (runtime) => {
+    const { product: y, scaled: z } = await (await runtime.compile(program)).run(feeds);
+    return [...y!, ...z!];
+  }),
 );
-const apart = Math.max(...Array.from(alone!, (value, i) => Math.abs(value - defined![i]!)));
+const apart = alone!.reduce((most, value, i) => Math.max(most, Math.abs(value - defined![i]!)), 0);
 console.log(`${alone!.length} numbers, at most ${apart.toExponential(0)} from the definition`);
-console.log(`three threads: ${Array.from(alone!).every((value, i) => value === together![i]) ? 'the same bits' : 'other bits'}`);
+console.log(`three threads: ${alone!.every((value, i) => value === together![i]) ? 'the same bits' : 'other bits'}`);
 await Promise.all(runtimes.map((runtime) => runtime.dispose()));

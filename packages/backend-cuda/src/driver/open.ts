@@ -1,6 +1,7 @@
 import { ShoalError, type DeviceInfo } from '@shoal/core';
 import { DriverApi, result } from './api.ts';
 import type { Precision } from '../kernel.ts';
+import { withCache } from './cache.ts';
 import type { KernelCompiler } from './compiler.ts';
 import { loadDriver, unavailable } from './library.ts';
 import { DriverMachine } from './machine.ts';
@@ -49,7 +50,7 @@ const version = (number: number): string => `${Math.floor(number / 1000)}.${Math
  */
 export function openDriverMachine(
   { device: index = 0, driver, nvrtc, precision = 'float32' }: CudaOptions,
-  compilerFor: (driverMajor: number) => KernelCompiler = (major) => findNvrtc(major, nvrtc),
+  compilerFor: (driverMajor: number) => KernelCompiler = (major) => withCache(findNvrtc(major, nvrtc)),
 ): DriverMachine {
   if (precision !== 'float32' && precision !== 'tf32')
     throw new ShoalError('ATTRIBUTE', { op, fact: `unknown precision '${String(precision)}'`, next: 'Use float32 or tf32' });

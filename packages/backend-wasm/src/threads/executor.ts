@@ -35,7 +35,8 @@ export interface Executor {
   /**
    * Calls `entry(threadId, threadCount, ...args)` on every thread and waits for all of them.
    *
-   * @throws {ShoalError} `DEVICE` where a thread traps, with the engine's message; `DISPOSED` after {@link dispose}
+   * @throws {ShoalError} `DEVICE` where a thread traps, with the engine's message, or a worker dies: what the run was to write is undefined
+   *   then, and the next call starts the threads anew, over the same memory; `DISPOSED` after {@link dispose}
    */
   run(handle: ModuleHandle, entry: string, args?: readonly number[], options?: RunOptions): Promise<RunReport>;
   /** Ends the threads. A second call does nothing. */

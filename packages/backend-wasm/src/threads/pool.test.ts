@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterEach, describe, expect, test } from 'vitest';
+import type { Worker } from 'node:worker_threads';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { compile, ModuleBuilder } from '../encoder/index.ts';
 import { CONTROL_BYTES, createInline, createPool, emitAbortCheck, emitBarrier } from './index.ts';
 import type { Executor, PoolOptions } from './index.ts';
@@ -184,6 +185,67 @@ test('dispose ends a run under way, and everything after it', async () => {
   await expect(running).rejects.toMatchObject({ code: 'DISPOSED' });
   await expect(executor.load(sums())).rejects.toMatchObject({ code: 'DISPOSED' });
   await executor.dispose();
+});
+
+describe('a worker that dies', () => {
+  const died = {
+    name: 'ShoalError',
+    code: 'DEVICE',
+    message: expect.stringMatching(/a worker failed: the worker ended with code 1\. Run again/),
+  };
+
+  /** A pool, and its workers as Node knows them. */
+  async function exposed(threads: number): Promise<{ readonly executor: Executor; readonly workers: Worker[] }> {
+    const workers: Worker[] = [];
+    const note = (worker: Worker): void => void workers.push(worker);
+    process.on('worker', note);
+    onTestFinished(() => void process.off('worker', note));
+    return { executor: await pool(threads), workers };
+  }
+
+  test.each([0, 1, 2])('in a run, thread %i of 3, rejects it; the next run has new workers, the modules and the memory', async (victim) => {
+    const { executor, workers } = await exposed(3);
+    const [gone, steps, sum] = [await executor.load(sums()), await executor.load(endless()), await executor.load(sums())];
+    await executor.unload(gone);
+    const running = executor.run(steps, 'steps');
+    setTimeout(() => void workers[victim]!.terminate(), 20);
+    await expect(running).rejects.toMatchObject(died);
+    const before = word(executor, 0);
+    expect(before).toBeGreaterThan(0);
+    await executor.run(sum, 'sum', [1000, DATA + 128]);
+    expect([word(executor, 0), word(executor, 32), workers.length]).toEqual([before, 499_500, 6]);
+    await expect(executor.run(gone, 'sum', [1, DATA])).rejects.toThrow('not loaded');
+  });
+
+  test('between runs is replaced before the next one', async () => {
+    const { executor, workers } = await exposed(2);
+    const sum = await executor.load(sums());
+    await workers[1]!.terminate();
+    await executor.run(sum, 'sum', [1000, DATA]);
+    expect([word(executor, 0), workers.length]).toEqual([499_500, 4]);
+  });
+
+  test('leaves nothing behind when the pool is disposed before anybody runs again', async () => {
+    const { executor, workers } = await exposed(2);
+    await workers[0]!.terminate();
+    await executor.dispose();
+    await expect(executor.load(sums())).rejects.toMatchObject({ code: 'DISPOSED' });
+    expect(workers.map(({ threadId }) => threadId)).toEqual([-1, -1]);
+  });
+
+  test.each([
+    ['the others end', () => Promise.resolve()],
+    ['new ones start', () => new Promise((resolve) => process.once('worker', resolve))],
+  ])('leaves nothing behind when the pool is disposed while %s', async (_, moment) => {
+    const { executor, workers } = await exposed(2);
+    const sum = await executor.load(sums());
+    await workers[0]!.terminate();
+    const running = executor.run(sum, 'sum', [1000, DATA]);
+    const ended = moment().then(() => executor.dispose());
+    await expect(running).rejects.toMatchObject({ code: 'DISPOSED' });
+    await ended;
+    expect(workers.map(({ threadId }) => threadId)).toEqual(workers.map(() => -1));
+  });
 });
 
 test('idle workers let the process end; a run under way keeps it alive', async () => {

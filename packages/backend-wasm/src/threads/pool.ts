@@ -23,6 +23,8 @@ const SPINS = 40_000;
 /** What the workers are to answer before the next command. */
 interface Pending {
   answer(message: FromWorker): void;
+  /** What to do when a worker dies before. */
+  readonly next?: string;
   fail(error: ShoalError): void;
 }
 
@@ -38,17 +40,7 @@ export async function createPool({ threads, memory, spins = threads <= processor
       next: 'Serve the page cross-origin isolated, or use one thread',
     });
   }
-  let pool: Pool;
-  try {
-    pool = new Pool(threads, memory, spins);
-  } catch (cause) {
-    throw new ShoalError('DEVICE', {
-      op: OP,
-      fact: 'workers cannot be made here',
-      next: 'Allow them in worker-src of the content-security policy, or use one thread',
-      cause,
-    });
-  }
+  const pool = new Pool(threads, memory, spins);
   try {
     await pool.start();
   } catch (error) {
@@ -63,10 +55,14 @@ class Pool implements Executor {
   readonly memory: WebAssembly.Memory;
   readonly #words: Int32Array;
   readonly #numbers: Float64Array;
-  readonly #hosts: readonly Host[];
+  /** What workers that replace others have to load, in this order. */
+  readonly #modules = new Map<number, ToWorker>();
+  #hosts: readonly Host[] = [];
+  /** Why the present workers are of no use any more. */
+  #failure: unknown;
+  #disposed = false;
   #pending: Pending | undefined;
   #turn: Promise<unknown> = Promise.resolve();
-  #broken: ShoalError | undefined;
   #loaded = 0;
 
   constructor(threads: number, memory: WebAssembly.Memory, spins: number) {
@@ -76,34 +72,29 @@ class Pool implements Executor {
     this.#numbers = new Float64Array(memory.buffer, 0, CONTROL_BYTES / 8);
     this.#words.fill(0);
     this.#words[control.spins / 4] = spins;
-    const events = {
-      message: (message: FromWorker): void => this.#pending?.answer(message),
-      failure: (cause: unknown): void => this.#fail(cause),
-    };
-    this.#hosts = Array.from({ length: threads }, () => spawn(events));
   }
 
-  async start(): Promise<void> {
-    await this.#queue(() =>
-      this.#acknowledged((post) =>
-        this.#hosts.forEach((host, thread) =>
-          post(host, { type: 'init', memory: this.memory, thread, threadCount: this.threads, control, kinds: commandKind }),
-        ),
-      ),
-    );
+  /** Starts the workers, as any call does that finds none. */
+  start(): Promise<void> {
+    return this.#queue(async () => undefined);
   }
 
   load(module: WebAssembly.Module, imports: Readonly<Record<string, ModuleHandle>> = {}): Promise<ModuleHandle> {
     return this.#queue(async () => {
       const handle: ModuleHandle = { id: ++this.#loaded, exports: exportNames(module) };
       const links = Object.entries(imports).map(([name, { id }]) => [name, id] as const);
-      await this.#send({ type: 'load', id: handle.id, module, entries: handle.exports, imports: links });
+      const message: ToWorker = { type: 'load', id: handle.id, module, entries: handle.exports, imports: links };
+      await this.#send(message);
+      this.#modules.set(handle.id, message);
       return handle;
     });
   }
 
   unload({ id }: ModuleHandle): Promise<void> {
-    return this.#queue(() => this.#send({ type: 'unload', id }));
+    return this.#queue(() => {
+      this.#modules.delete(id);
+      return this.#send({ type: 'unload', id });
+    });
   }
 
   run(handle: ModuleHandle, entry: string, args: readonly number[] = [], { signal }: RunOptions = {}): Promise<RunReport> {
@@ -126,18 +117,68 @@ class Pool implements Executor {
   }
 
   async dispose(): Promise<void> {
-    this.#broken = disposed();
-    this.#pending?.fail(this.#broken);
+    this.#disposed = true;
+    this.#pending?.fail(disposed());
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
     this.#command(commandKind.exit);
     await Promise.all(this.#hosts.map((host) => host.terminate()));
+  }
+
+  /** Starts workers in place of none, or of a team that has lost one: those that are left wait for it, and none may write any more. */
+  async #replace(): Promise<void> {
+    await this.#end();
+    if (this.#disposed) throw disposed();
+    this.#hire();
+    try {
+      await this.#acknowledged((post) =>
+        this.#hosts.forEach((host, thread) =>
+          post(host, { type: 'init', memory: this.memory, thread, threadCount: this.threads, control, kinds: commandKind }),
+        ),
+      );
+      for (const message of this.#modules.values()) await this.#send(message);
+    } catch (error) {
+      this.#failure ??= error;
+      throw error;
+    }
+  }
+
+  #hire(): void {
+    const team: Host[] = [];
+    // An end that is reported late concerns nobody any more.
+    const events = {
+      message: (message: FromWorker): void => {
+        if (this.#hosts === team) this.#pending?.answer(message);
+      },
+      failure: (cause: unknown): void => {
+        if (this.#hosts === team) this.#fail(cause);
+      },
+    };
+    this.#hosts = team;
+    this.#failure = undefined;
+    try {
+      while (team.length < this.threads) team.push(spawn(events));
+    } catch (cause) {
+      this.#failure = cause;
+      throw new ShoalError('DEVICE', {
+        op: OP,
+        fact: 'workers cannot be made here',
+        next: 'Allow them in worker-src of the content-security policy, or use one thread',
+        cause,
+      });
+    }
+    for (const host of team) host.hold(true);
   }
 
   /** Runs tasks one after another; the workers keep the process alive while one is under way. */
   #queue<T>(task: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(async () => {
-      if (this.#broken) throw this.#broken;
-      for (const host of this.#hosts) host.hold(true);
+      if (this.#disposed) throw disposed();
       try {
+        if (this.#hosts.length === 0 || this.#failure !== undefined) await this.#replace();
+        for (const host of this.#hosts) host.hold(true);
         return await task();
       } finally {
         for (const host of this.#hosts) host.hold(false);
@@ -174,7 +215,7 @@ class Pool implements Executor {
         if (refusal) reject(refusal);
         else resolve();
       };
-      this.#pending = { answer, fail: reject };
+      this.#expect({ answer, fail: reject });
       send((host, message) => host.post(message));
     });
   }
@@ -192,15 +233,23 @@ class Pool implements Executor {
         if (trap) reject(trap);
         else if (Atomics.load(this.#words, control.trapped / 4) === 0) resolve(done);
       };
-      this.#pending = { answer, fail: reject };
+      this.#expect({ answer, fail: reject, next: 'Run again: threads start anew. What the run was to write into variables is undefined' });
       this.#command(commandKind.run);
     });
   }
 
+  #expect(pending: Pending): void {
+    this.#pending = pending;
+    // What happened between two messages, when nobody waited.
+    if (this.#disposed) pending.fail(disposed());
+    else if (this.#failure !== undefined) this.#fail(this.#failure);
+  }
+
   #fail(cause: unknown): void {
+    this.#failure = cause ?? 'no reason given';
     const text = cause instanceof Error ? cause.message : String(cause);
-    this.#broken ??= new ShoalError('DEVICE', { op: OP, fact: `a worker failed: ${text}`, next: 'Create a new runtime', cause });
-    this.#pending?.fail(this.#broken);
+    const next = this.#pending?.next;
+    this.#pending?.fail(new ShoalError('DEVICE', { op: OP, fact: `a worker failed: ${text}`, ...(next ? { next } : {}), cause }));
   }
 }
 

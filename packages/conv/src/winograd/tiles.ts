@@ -7,12 +7,6 @@ export const sourceSide = outputSide + windowSide - 1;
 /** Products that one tile of one channel costs; directly it would be 4 * 4 * 3 * 3 = 144. */
 export const points = sourceSide ** 2;
 
-/**
- * With fewer channels on one side there is little to gain, and direct sums are so short that Winograd errs more than 2.5 times as
- * much as they do.
- */
-export const fewestChannels = 16;
-
 /** Tiles along each axis of an output [n, h, w, c], and in the whole batch. */
 export function tilesOf([batch, height, width]: Shape): { readonly down: number; readonly across: number; readonly count: number } {
   const [down, across] = [Math.ceil(height! / outputSide), Math.ceil(width! / outputSide)];

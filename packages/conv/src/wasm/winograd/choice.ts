@@ -1,7 +1,8 @@
-import { apply1, transpose, type Lowering, type Shape, type Size2d, type Value } from '@shoal/core';
+import { apply1, transpose, type Lowering, type Value } from '@shoal/core';
 import type { Conv2dAttributes } from '../../geometry.ts';
 import type { TapPlan } from '../taps.ts';
-import { fewestChannels, outputSide, points, tilesOf, windowSide } from '../../winograd/tiles.ts';
+import { isLongEnough, isPlain, type WinogradQuestion } from '../../winograd/question.ts';
+import { points, tilesOf, windowSide } from '../../winograd/tiles.ts';
 import { winogradConvolution, winogradWeight, type WinogradAttributes } from './tiles.ts';
 
 /**
@@ -35,19 +36,11 @@ const mostChannelsPerSlice = 128;
 /** Units of work that a layer is cut into where blocks alone are too few. */
 const unitsWanted = 16;
 
-/** Channels that are read and written, the output, and whether the weights are the same in every run. */
-export interface WinogradQuestion {
-  readonly inner: number;
-  readonly outer: number;
-  readonly outputShape: Shape;
-  readonly isStatic: boolean;
-}
-
 /** Whether F(4x4, 3x3) is faster than the direct way: a function of shapes, so that equal programs give equal bits. */
-export function winogradPays({ inner, outer, outputShape, isStatic }: WinogradQuestion): boolean {
+export function winogradPays(question: WinogradQuestion): boolean {
+  if (!isLongEnough(question)) return false;
+  const { inner, outer, outputShape, isStatic } = question;
   const [batch, height, width] = outputShape;
-  // On maps smaller than a tile most taps fall on padding: direct sums are short there as well.
-  if (Math.min(inner, outer) < fewestChannels || Math.min(height!, width!) < outputSide) return false;
   const weights = inner * outer;
   const direct = windowSide ** 2 * weights * (batch! * height! * width! + price.stream);
   const tiles = tilesOf(outputShape).count;
@@ -78,13 +71,11 @@ export function winogradBlocks(
 export function applyWinograd(
   { phases: [phase], padding }: TapPlan,
   { source, weight, bias }: { readonly source: Value; readonly weight: Value; readonly bias?: Value | undefined },
-  { groups, window, stride, dilation }: Conv2dAttributes,
+  convolution: Conv2dAttributes,
   { outputShape, transposed, panel }: Pick<WinogradAttributes, 'outputShape' | 'panel'> & { readonly transposed: boolean },
   { device, isStatic }: Lowering,
 ): Value | null {
-  const is = ({ height, width }: Size2d, side: number): boolean => height === side && width === side;
-  const isPlain = groups === 1 && is(window, windowSide) && is(stride, 1) && is(dilation, 1);
-  if (device.flags['winograd'] !== true || !isPlain) return null;
+  if (device.flags['winograd'] !== true || !isPlain(convolution)) return null;
   const own = transposed ? transpose(weight, [0, 1, 3, 2]) : weight;
   const [, , inner, outer] = own.shape;
   const question = { inner: inner!, outer: outer!, outputShape };

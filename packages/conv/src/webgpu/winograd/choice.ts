@@ -1,6 +1,7 @@
 import { apply1, transpose, type Lowering, type Shape, type Value } from '@shoal/core';
 import type { Conv2dAttributes } from '../../geometry.ts';
-import { fewestChannels, outputSide, points, tilesOf, windowSide } from '../../winograd/tiles.ts';
+import { isLongEnough, isPlain, type WinogradQuestion } from '../../winograd/question.ts';
+import { points, tilesOf, windowSide } from '../../winograd/tiles.ts';
 import { winogradConvolution } from './convolution.ts';
 import { winogradWeight } from './weight.ts';
 
@@ -12,18 +13,11 @@ const memory = 30;
 /** Winograd must be estimated to be faster by this much: it rounds worse than the direct way. */
 const margin = 1.1;
 
-export interface WinogradQuestion {
-  readonly inner: number;
-  readonly outer: number;
-  readonly outputShape: Shape;
-  /** Whether the weights are the same in every run, and their transform is made once. */
-  readonly isStatic: boolean;
-}
-
 /** Whether F(4x4, 3x3) is estimated to be faster than the direct way: a function of shapes, so that equal programs give equal bits. */
-export function winogradPays({ inner, outer, outputShape, isStatic }: WinogradQuestion): boolean {
+export function winogradPays(question: WinogradQuestion): boolean {
+  if (!isLongEnough(question)) return false;
+  const { inner, outer, outputShape, isStatic } = question;
   const [batch, height, width] = outputShape;
-  if (Math.min(inner, outer) < fewestChannels || Math.min(height!, width!) < outputSide) return false;
   const weights = inner * outer;
   const taps = windowSide ** 2;
   const direct = taps * weights * (batch! * height! * width! + memory);
@@ -37,20 +31,17 @@ export function winogradPays({ inner, outer, outputShape, isStatic }: WinogradQu
 /** A convolution that Winograd's way is faster for and that the device allows, said so; null for all others. */
 export function applyWinograd(
   { source, weight, bias }: { readonly source: Value; readonly weight: Value; readonly bias?: Value | undefined },
-  { groups, window, stride, dilation, padding }: Conv2dAttributes,
+  convolution: Conv2dAttributes,
   { outputShape, transposed }: { readonly outputShape: Shape; readonly transposed: boolean },
   { device, isStatic }: Lowering,
 ): readonly [Value] | null {
-  const isPlain =
-    groups === 1 &&
-    [window.height, window.width].every((size) => size === windowSide) &&
-    [stride.height, stride.width, dilation.height, dilation.width].every((size) => size === 1);
-  if (device.flags['winograd'] !== true || !isPlain) return null;
+  if (device.flags['winograd'] !== true || !isPlain(convolution)) return null;
   const own = transposed ? transpose(weight, [0, 1, 3, 2]) : weight;
   const [, , inner, outer] = own.shape;
   if (!winogradPays({ inner: inner!, outer: outer!, outputShape, isStatic: isStatic(weight) })) return null;
   const first = (before: number): number => (transposed ? before - (windowSide - 1) : -before);
-  const origin = { row: first(padding.top), column: first(padding.left) };
+  const { top, left } = convolution.padding;
+  const origin = { row: first(top), column: first(left) };
   const transformed = apply1(winogradWeight, [own], { turned: transposed });
   return [apply1(winogradConvolution, [source, transformed, ...(bias ? [bias] : [])], { outputShape, origin })];
 }
