@@ -180,6 +180,16 @@ async function measureWork(work: Work, team: Team, { repeat, log }: Plan, path: 
       }
     }
   }
+  // A training step has moved on; everything else has to find now what it found before.
+  for (const { entry, engine } of work.phase === 'step' ? [] : ready) {
+    if (reasons.has(entry.name)) continue;
+    try {
+      await check(engine, { work, expected, path: `${path}.results` });
+    } catch (error) {
+      reasons.set(entry.name, `after its samples, ${messageOf(error)}`);
+      log(`  ${entry.name}: after its samples, ${messageOf(error)}`);
+    }
+  }
   for (const { engine } of ready)
     if (engine.alive) await engine.call({ call: 'release' }).catch((error: unknown) => log(`  ${messageOf(error)}`));
   const measurements = team.entries.map(({ name }): Measurement => {
@@ -214,27 +224,38 @@ async function orderOf(work: Work, subject: Subject, path: string): Promise<Work
   }
 }
 
-interface Preparation {
+interface Check {
   readonly work: Work;
-  readonly order: WorkOrder;
   readonly expected: Expected;
-  readonly repeat: number;
+  /** Where the engine writes what it found. */
   readonly path: string;
 }
 
+interface Preparation extends Check {
+  readonly order: WorkOrder;
+  readonly repeat: number;
+}
+
+/**
+ * Holds an engine's results against what is expected; nothing for an engine that computes nothing.
+ *
+ * @throws EngineError where they disagree
+ */
+async function check(engine: EngineProcess, { work, expected, path }: Check): Promise<Agreement | undefined> {
+  const { lengths } = await engine.call({ call: 'results', file: path });
+  if (!lengths) return undefined;
+  const agreement = compare(await readArrays(path, lengths), expected.results, work.tolerance);
+  if (agreement.agrees) return agreement;
+  const [largest, typical] = [agreement.largest, agreement.typical].map((value) => value.toExponential(1));
+  throw new EngineError(`disagrees with the ${expected.by}: largest difference ${largest}, typical ${typical} of the results' size`, false);
+}
+
 /** Prepares, checks the results, and warms up. An engine that disagrees is not timed: a wrong answer has no speed. */
-async function makeReady(entry: EngineEntry, engine: EngineProcess, { work, order, expected, repeat, path }: Preparation): Promise<Ready> {
+async function makeReady(entry: EngineEntry, engine: EngineProcess, preparation: Preparation): Promise<Ready> {
+  const { order, repeat } = preparation;
   const { note } = await engine.call({ call: 'prepare', order });
   try {
-    const { lengths } = await engine.call({ call: 'results', file: path });
-    const agreement = lengths ? compare(await readArrays(path, lengths), expected.results, work.tolerance) : undefined;
-    if (agreement && !agreement.agrees) {
-      const [largest, typical] = [agreement.largest, agreement.typical].map((value) => value.toExponential(1));
-      throw new EngineError(
-        `disagrees with the ${expected.by}: largest difference ${largest}, typical ${typical} of the results' size`,
-        false,
-      );
-    }
+    const agreement = await check(engine, preparation);
     const { nanoseconds } = await engine.call({ call: 'warm', ...warmUp });
     return {
       entry,

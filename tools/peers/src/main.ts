@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { matchesGlob } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { measure } from './coordinator.ts';
-import { engineNames, engines } from './engines/registry.ts';
+import { engineNames, engines, usualEngineNames } from './engines/registry.ts';
 import { installPeers } from './install.ts';
 import { markdownReport, textReport } from './report.ts';
 import { phases, works, type Phase, type Work } from './works/index.ts';
@@ -45,7 +45,11 @@ const program = new Command('bench:peers')
   )
   .option('--layers <glob>', "layers to measure, by name: '*3x3*'. Without --layers and --networks: all layers and networks")
   .option('--networks <list>', 'networks to measure, for inference and training, by name', words)
-  .option('--peers <list>', `engines that take part, Shoal's among them: ${engineNames.join(', ')}`, known(engineNames), engineNames)
+  .addOption(
+    new Option('--peers <list>', `engines that take part, Shoal's among them: ${engineNames.join(', ')}`)
+      .argParser(known(engineNames))
+      .default(usualEngineNames, 'all but those on WebGPU'),
+  )
   .option('--phase <list>', `${phases.join(', ')}: forward, backward, a training step`, known(phases), phases)
   .option('--threads <list>', 'numbers of threads, each measured by itself', (text) => words(text).map(wholeNumber(1)), [1])
   .option('--repeat <n>', 'samples of each engine', wholeNumber(3), 11)
@@ -61,9 +65,11 @@ const program = new Command('bench:peers')
 Examples:
   npx -y pnpm@12 bench:peers --layers '*3x3*' --phase fwd --peers shoal,shoal-wide,ort-web,ort-node
   npx -y pnpm@12 bench:peers --networks resnet18,squeezenet1_1 --threads 1,2 --markdown peers.md
+  npx -y pnpm@12 bench:peers --networks resnet18 --peers shoal-webgpu-chromium,tfjs-webgpu,ort-webgpu
   npx -y pnpm@12 -s bench:peers --layers 'AllCNN*' --phase bwd --repeat 21 --json - > peers.json
 
-The first run installs the peers into tools/peers/third-party. PyTorch takes part where /usr/bin/python3 can import torch.`,
+The first run installs the peers into tools/peers/third-party. PyTorch takes part where /usr/bin/python3 can import torch.
+Engines on WebGPU take the GPU, and else an adapter that computes on the CPU, which the tables mark as software.`,
   );
 
 /** What the options name. A layer's id is its name, a space, and what is computed: globs are matched against both. */

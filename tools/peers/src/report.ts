@@ -10,6 +10,8 @@ interface Grid {
 }
 
 type Printer = (grid: Grid) => string;
+/** An engine in a table: whose GPU is software, says so. */
+type Label = (engine: string) => string;
 
 /** For the terminal, without colours: as readable in a file. */
 const asText: Printer = ({ title, head, rows }) => {
@@ -32,13 +34,15 @@ export const markdownReport = (record: PeersRecord): string => report(record, as
 
 function report(record: PeersRecord, print: Printer): string {
   const titleOf = ({ group, phase, threads }: Row): string => `${group}, ${phase}, ${threads} thread${threads > 1 ? 's' : ''}`;
+  const software = new Set(record.engines.flatMap(({ name, info }) => (info?.flags['software'] === true ? [name] : [])));
+  const labelOf: Label = (engine) => (software.has(engine) ? `${engine} (software)` : engine);
   const sections = [...new Set(record.rows.map(titleOf))].map((title) => ({
     title,
     rows: record.rows.filter((row) => titleOf(row) === title),
   }));
   const grids = sections.flatMap(({ title, rows }) => [
-    timeGrid(title, rows),
-    ...shoalsOf(rows).map((shoal) => ratioGrid(title, shoal, rows)),
+    timeGrid(title, rows, labelOf),
+    ...shoalsOf(rows).map((shoal) => ratioGrid(title, shoal, rows, labelOf)),
   ]);
   return [...grids.map(print), reasons(record), setup(record)].filter((part) => part !== '').join('\n\n') + '\n';
 }
@@ -62,7 +66,7 @@ const enginesOf = (rows: readonly Row[]): readonly string[] => [
 
 const shoalsOf = (rows: readonly Row[]): readonly string[] => [...new Set(rows.flatMap(({ ratios }) => ratios.map(({ shoal }) => shoal)))];
 
-function timeGrid(title: string, rows: readonly Row[]): Grid {
+function timeGrid(title: string, rows: readonly Row[], labelOf: Label): Grid {
   const engines = enginesOf(rows);
   const cell = (row: Row, engine: string): string => {
     const found = measuredIn(row, engine);
@@ -72,12 +76,12 @@ function timeGrid(title: string, rows: readonly Row[]): Grid {
   };
   return {
     title: `Milliseconds a run, median (quartiles), best: ${title}`,
-    head: ['work', ...engines],
+    head: ['work', ...engines.map(labelOf)],
     rows: rows.map((row) => [row.work, ...engines.map((engine) => cell(row, engine))]),
   };
 }
 
-function ratioGrid(title: string, shoal: string, rows: readonly Row[]): Grid {
+function ratioGrid(title: string, shoal: string, rows: readonly Row[], labelOf: Label): Grid {
   const ofShoal = (row: Row): readonly RatioRecord[] => row.ratios.filter((ratio) => ratio.shoal === shoal);
   const peers = [...new Set(rows.flatMap((row) => ofShoal(row).map(({ peer }) => peer)))];
   const find = (row: Row, peer: string, clock: RatioRecord['clock']): RatioRecord | undefined =>
@@ -93,8 +97,8 @@ function ratioGrid(title: string, shoal: string, rows: readonly Row[]): Grid {
   };
   const means = peers.map((peer) => [mean(peer, 'call'), mean(peer, 'device')].filter((text) => text !== '').join(' / '));
   return {
-    title: `Time of ${shoal} / time of the peer, around the call [95 % interval] / with operands in place: ${title}`,
-    head: ['work', ...peers],
+    title: `Time of ${labelOf(shoal)} / time of the peer, around the call [95 % interval] / with operands in place: ${title}`,
+    head: ['work', ...peers.map(labelOf)],
     rows: [
       ...rows.map((row) => [row.work, ...peers.map((peer) => cell(row, peer))]),
       ...(rows.length > 1 ? [['geometric mean', ...means]] : []),
@@ -130,5 +134,8 @@ function setup({ env, engines, options }: PeersRecord): string {
     `${env.cpu}, ${env.cores} cores, ${env.platform}, Node ${env.node} (V8 ${env.v8}), Shoal ${env.shoal} at ${env.commit || 'no commit'}, ${env.date.slice(0, 10)}; ` +
       `${options.repeat} interleaved samples; load average ${env.load.before.toFixed(1)} before and ${env.load.after.toFixed(1)} after.`,
     ...described,
+    ...(engines.some(({ info }) => info?.flags['software'] === true)
+      ? ['Software: a GPU computed on the CPU. Its times say nothing about a GPU.']
+      : []),
   ].join('\n');
 }

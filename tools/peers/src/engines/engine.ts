@@ -1,3 +1,4 @@
+import type { PortableWork } from '../portable/graph.ts';
 import type { Amount } from '../works/index.ts';
 
 /** How an engine was set up. */
@@ -6,7 +7,7 @@ export interface EngineInfo {
   readonly threads: number;
   /** What the times come from. */
   readonly clock: string;
-  /** What changes speed or bits. */
+  /** What changes speed or bits. `software: true` is a GPU's API computed on the CPU: its times say nothing about a GPU. */
   readonly flags: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -19,6 +20,12 @@ export interface WorkOrder {
   readonly amount: Amount;
 }
 
+/** A work as an engine gets it. */
+export interface OrderedWork extends WorkOrder {
+  /** @throws Unsupported where it has no portable form */
+  readonly portable: () => Promise<PortableWork>;
+}
+
 /** Times of one run, the mean over the runs of a sample. */
 export interface Sample {
   /** Around the call. */
@@ -29,7 +36,10 @@ export interface Sample {
 
 /** A piece of work that an engine is ready to do. */
 export interface Prepared {
-  /** What engines are compared by; see `programs.ts`. Null for an engine that computes nothing. Called once, before the first sample. */
+  /**
+   * What engines are compared by; see `programs.ts`. Null for an engine that computes nothing. Called before the first sample and, except for
+   * training, once more after the last.
+   */
   results(): Promise<readonly Float32Array[] | null>;
   sample(runs: number): Promise<Sample>;
   release(): Promise<void>;
@@ -41,12 +51,14 @@ export interface Prepared {
 export interface Engine {
   readonly info: EngineInfo;
   /** @throws Unsupported where the engine cannot do the work */
-  prepare(order: WorkOrder): Promise<Prepared>;
+  prepare(order: OrderedWork): Promise<Prepared>;
   close(): Promise<void>;
 }
 
 export interface EngineOptions {
   readonly threads: number;
+  /** For engines in Chromium: the module in `page/` that the page runs. */
+  readonly page?: string;
 }
 
 /** What a module in this folder exports. */

@@ -1,12 +1,13 @@
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
-import { writeArrays } from '../portable/file.ts';
+import { readWork, writeArrays } from '../portable/file.ts';
+import type { PortableWork } from '../portable/graph.ts';
 import { Unsupported, type Engine, type OpenEngine, type Prepared, type Sample } from './engine.ts';
 import type { Replies, Reply, Request } from './protocol.ts';
 
-/** The process of an engine that runs in Node: `node host.ts MODULE THREADS`, with the protocol of `protocol.ts`. */
-const [module, threads] = process.argv.slice(2);
+/** The process of an engine that runs in Node: `node host.ts MODULE THREADS [PAGE]`, with the protocol of `protocol.ts`. */
+const [module, threads, page] = process.argv.slice(2);
 const REPLIES = 3;
 
 const reply = (message: Reply): void => void writeSync(REPLIES, `${JSON.stringify(message)}\n`);
@@ -17,7 +18,12 @@ let prepared: Prepared | undefined;
 
 async function answer(engine: Engine, request: Request): Promise<Replies[keyof Replies]> {
   if (request.call === 'prepare') {
-    prepared = await engine.prepare(request.order);
+    const { order } = request;
+    const portable = (): Promise<PortableWork> => {
+      if (order.file === undefined) throw new Unsupported(order.reason ?? 'no portable form');
+      return readWork(order.file);
+    };
+    prepared = await engine.prepare({ ...order, portable });
     return prepared.note === undefined ? {} : { note: prepared.note };
   }
   if (request.call === 'close') {
@@ -47,7 +53,7 @@ async function answer(engine: Engine, request: Request): Promise<Replies[keyof R
 
 try {
   const { open } = (await import(pathToFileURL(module!).href)) as { open: OpenEngine };
-  const engine = await open({ threads: Number(threads) });
+  const engine = await open({ threads: Number(threads), ...(page === undefined ? {} : { page }) });
   reply({ ready: engine.info });
   for await (const line of createInterface({ input: process.stdin })) {
     const request = JSON.parse(line) as Request;

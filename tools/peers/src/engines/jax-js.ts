@@ -1,8 +1,6 @@
-import { readWork } from '../portable/file.ts';
 import { tensorOf, type PortableGraph, type PortableNode, type PortableWindow, type PortableWork } from '../portable/graph.ts';
 import { fromOihw, imageFromNchw, imageShapeNchw, imageToNchw, permute, permutedShape, toOihw } from '../portable/layout.ts';
-import { timeRuns, Unsupported, type OpenEngine, type Prepared } from './engine.ts';
-import { importPeer, peerVersion } from './third-party.ts';
+import { timeRuns, Unsupported, type Engine, type EngineInfo, type Prepared } from './engine.ts';
 
 /** An array of jax-js, which a function it is passed to consumes; `ref` is one more use of it. */
 interface JaxArray {
@@ -16,11 +14,12 @@ interface JaxArray {
 
 type Pair = readonly [number, number];
 type Unary = (x: JaxArray) => JaxArray;
+type JaxDevice = 'wasm' | 'webgpu';
 
 /** The part of jax-js that is used here. */
-interface JaxJs {
-  init(device: 'wasm'): Promise<readonly string[]>;
-  defaultDevice(device: 'wasm'): void;
+export interface JaxJs {
+  init(device: JaxDevice): Promise<readonly string[]>;
+  defaultDevice(device: JaxDevice): void;
   jit(f: Unary): Unary;
   vjp(f: Unary, primals: readonly JaxArray[]): readonly [JaxArray, (dy: JaxArray) => readonly JaxArray[]];
   readonly numpy: {
@@ -47,18 +46,16 @@ interface JaxJs {
 }
 
 /**
- * jax-js on its WebAssembly backend, which in Node is one thread. Layers and forward passes; whichever of `jit` and plain calls is faster
- * for the work is measured.
+ * jax-js. Layers and forward passes; whichever of `jit` and plain calls is faster for the work is measured. On WebAssembly it is one thread
+ * outside of pages.
  */
-export const open: OpenEngine = async () => {
-  const jax = await importPeer<JaxJs>('@jax-js/jax');
-  await jax.init('wasm');
-  jax.defaultDevice('wasm');
+export async function jaxEngine(jax: JaxJs, version: string, device: JaxDevice, flags: EngineInfo['flags'] = {}): Promise<Engine> {
+  if (!(await jax.init(device)).includes(device)) throw new Unsupported(`jax-js has no ${device} here`);
+  jax.defaultDevice(device);
   return {
-    info: { version: peerVersion('@jax-js/jax'), threads: 1, clock: 'performance.now', flags: { device: 'wasm' } },
-    async prepare({ file, reason }) {
-      if (file === undefined) throw new Unsupported(reason ?? 'no portable form');
-      const work = await readWork(file);
+    info: { version, threads: 1, clock: 'performance.now', flags: { device, ...flags } },
+    async prepare({ portable }) {
+      const work = await portable();
       const weights = new Set(work.graph.nodes.flatMap(({ kernel, inputs }) => (kernel.op === 'conv2d' ? [inputs[1]!] : [])));
       const arrays = new Map(
         [...work.data].flatMap(([name, values]) =>
@@ -69,7 +66,7 @@ export const open: OpenEngine = async () => {
     },
     close: () => Promise.resolve(),
   };
-};
+}
 
 type Arrays = ReadonlyMap<string, JaxArray>;
 

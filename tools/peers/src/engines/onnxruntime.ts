@@ -1,4 +1,3 @@
-import { readWork } from '../portable/file.ts';
 import { tensorOf } from '../portable/graph.ts';
 import { imageFromNchw, imageShapeNchw, imageToNchw } from '../portable/layout.ts';
 import { toOnnx } from '../portable/onnx.ts';
@@ -15,11 +14,13 @@ interface SessionOptions {
   readonly executionProviders: readonly string[];
   readonly intraOpNumThreads?: number;
   readonly interOpNumThreads?: number;
+  readonly preferredOutputLocation?: 'gpu-buffer';
   readonly graphOptimizationLevel: 'all';
 }
 
-interface OnnxTensor {
-  readonly data: Float32Array;
+export interface OnnxTensor {
+  getData(): Promise<Float32Array>;
+  dispose(): void;
 }
 
 interface Session {
@@ -27,26 +28,58 @@ interface Session {
   release(): Promise<void>;
 }
 
-/** ONNX Runtime, which does inference: a session of the work's ONNX model, all graph optimizations on. Tensors are made before the clock starts. */
-export function onnxEngine(ort: OnnxRuntime, info: EngineInfo, options: Omit<SessionOptions, 'graphOptimizationLevel'>): Engine {
+/** Where a session's tensors are. */
+export interface OnnxMemory {
+  tensor(values: Float32Array, dims: readonly number[]): OnnxTensor;
+  /** Waits until the result is there, and gives it back. */
+  finish(result: OnnxTensor): Promise<void>;
+  release(): void;
+}
+
+const ordinaryMemory = (ort: OnnxRuntime): OnnxMemory => ({
+  tensor: (values, dims) => new ort.Tensor('float32', values, dims),
+  finish: () => Promise.resolve(),
+  release: () => undefined,
+});
+
+/**
+ * ONNX Runtime, which does inference: a session of the work's ONNX model, all graph optimizations on. Tensors are made before the clock starts.
+ *
+ * @param memory is asked for when the first session is there
+ */
+export function onnxEngine(
+  ort: OnnxRuntime,
+  info: EngineInfo,
+  options: Omit<SessionOptions, 'graphOptimizationLevel'>,
+  memory: () => Promise<OnnxMemory> = () => Promise.resolve(ordinaryMemory(ort)),
+): Engine {
   return {
     info,
-    async prepare({ file, reason }) {
-      if (file === undefined) throw new Unsupported(reason ?? 'no portable form');
-      const work = await readWork(file);
+    async prepare({ portable }) {
+      const work = await portable();
       if (work.task.phase !== 'fwd') throw new Unsupported('inference only');
       const { graph, data } = work;
       const session = await ort.InferenceSession.create(toOnnx(work), { ...options, graphOptimizationLevel: 'all' });
+      const place = await memory();
       const feeds = Object.fromEntries(
         graph.inputs.map((name) => {
           const { shape } = tensorOf(graph, name);
-          return [name, new ort.Tensor('float32', imageToNchw(data.get(name)! as Float32Array, shape), imageShapeNchw(shape))];
+          return [name, place.tensor(imageToNchw(data.get(name)! as Float32Array, shape), imageShapeNchw(shape))];
         }),
       );
+      const run = async (): Promise<OnnxTensor> => (await session.run(feeds))[graph.output]!;
       return {
-        results: async () => [imageFromNchw((await session.run(feeds))[graph.output]!.data, tensorOf(graph, graph.output).shape)],
-        sample: (runs) => timeRuns(runs, async () => void (await session.run(feeds))),
-        release: () => session.release(),
+        async results() {
+          const result = await run();
+          const values = imageFromNchw(await result.getData(), tensorOf(graph, graph.output).shape);
+          await place.finish(result);
+          return [values];
+        },
+        sample: (runs) => timeRuns(runs, async () => place.finish(await run())),
+        async release() {
+          await session.release();
+          place.release();
+        },
       };
     },
     close: () => Promise.resolve(),

@@ -10,6 +10,8 @@ export interface EngineEntry {
   readonly title: string;
   /** Whether it needs the packages of `third-party`. */
   readonly installed: boolean;
+  /** Takes part only where it is named: engines on WebGPU, whose times are worth the wait only where there is a GPU. */
+  readonly named?: true;
   readonly command: (threads: number) => readonly string[];
 }
 
@@ -22,6 +24,11 @@ export const nodeEngine =
     const conditions = process.execArgv.filter((flag) => flag.startsWith('--conditions='));
     return [process.execPath, ...flags, ...conditions, source('host.ts'), source(module), String(threads)];
   };
+
+/** An engine in Chromium: the module `page/engine-NAME.ts`. */
+const pageEngine =
+  (name: string): EngineEntry['command'] =>
+  (threads) => [...nodeEngine('chromium.ts', peerFlags)(threads), name];
 
 /** The system's: Debian's torch is not seen by other Pythons. */
 const python = (): string => ['/usr/bin/python3'].find((path) => existsSync(path)) ?? 'python3';
@@ -36,8 +43,31 @@ export const engines: readonly EngineEntry[] = [
     command: nodeEngine('shoal-node.ts', ['--experimental-wasm-revectorize']),
   },
   { name: 'shoal-strict', kind: 'shoal', title: 'Shoal, Node, precision strict', installed: false, command: nodeEngine('shoal-strict.ts') },
-  { name: 'shoal-chromium', kind: 'shoal', title: 'Shoal, a page in Chromium', installed: false, command: nodeEngine('shoal-chromium.ts') },
+  { name: 'shoal-chromium', kind: 'shoal', title: 'Shoal, a page in Chromium', installed: false, command: pageEngine('shoal') },
+  {
+    name: 'shoal-webgpu',
+    kind: 'shoal',
+    title: 'Shoal, WebGPU, Node',
+    installed: false,
+    named: true,
+    command: nodeEngine('shoal-webgpu-node.ts'),
+  },
+  {
+    name: 'shoal-webgpu-chromium',
+    kind: 'shoal',
+    title: 'Shoal, WebGPU, a page in Chromium',
+    installed: false,
+    named: true,
+    command: pageEngine('shoal-webgpu'),
+  },
   { name: 'tfjs-wasm', kind: 'peer', title: 'TensorFlow.js, WebAssembly', installed: true, command: nodeEngine('tfjs-wasm.ts', peerFlags) },
+  {
+    name: 'tfjs-wasm-chromium',
+    kind: 'peer',
+    title: 'TensorFlow.js, WebAssembly, a page in Chromium',
+    installed: true,
+    command: pageEngine('tfjs-wasm'),
+  },
   {
     name: 'tfjs-cpu',
     kind: 'peer',
@@ -52,8 +82,15 @@ export const engines: readonly EngineEntry[] = [
     installed: true,
     command: nodeEngine('onnxruntime-web.ts', peerFlags),
   },
+  {
+    name: 'ort-web-chromium',
+    kind: 'peer',
+    title: 'ONNX Runtime Web, WebAssembly, a page in Chromium',
+    installed: true,
+    command: pageEngine('ort'),
+  },
   { name: 'ort-node', kind: 'peer', title: 'ONNX Runtime, native', installed: true, command: nodeEngine('onnxruntime-node.ts', peerFlags) },
-  { name: 'jax-js', kind: 'peer', title: 'jax-js, WebAssembly', installed: true, command: nodeEngine('jax-js.ts', peerFlags) },
+  { name: 'jax-js', kind: 'peer', title: 'jax-js, WebAssembly', installed: true, command: nodeEngine('jax-js-wasm.ts', peerFlags) },
   {
     name: 'pytorch',
     kind: 'peer',
@@ -61,6 +98,17 @@ export const engines: readonly EngineEntry[] = [
     installed: false,
     command: (threads) => [python(), source('pytorch.py'), String(threads)],
   },
+  ...(['tfjs', 'ort', 'jax'] as const).map((name): EngineEntry => {
+    const title = { tfjs: 'TensorFlow.js', ort: 'ONNX Runtime Web', jax: 'jax-js' }[name];
+    return {
+      name: `${name}-webgpu`,
+      kind: 'peer',
+      title: `${title}, WebGPU, a page in Chromium`,
+      installed: true,
+      named: true,
+      command: pageEngine(`${name}-webgpu`),
+    };
+  }),
   {
     name: 'shoal-again',
     kind: 'control',
@@ -80,6 +128,8 @@ export const notMeasured: readonly { readonly name: string; readonly reason: str
 ];
 
 export const engineNames = engines.map(({ name }) => name);
+/** Those that take part where none is named. */
+export const usualEngineNames = engines.flatMap(({ name, named }) => (named ? [] : [name]));
 
 /** Whether the packages of `third-party` are there. */
 export const peersInstalled = (): boolean => existsSync(`${thirdParty}node_modules/.modules.yaml`);

@@ -6,7 +6,7 @@ import { residualWasm } from '@shoal/residual/wasm';
 import type { Runtime } from '@shoal/core';
 import { compileSubject } from '../programs.ts';
 import { workNamed } from '../works/index.ts';
-import { timeRuns, type Engine, type EngineOptions } from './engine.ts';
+import { timeRuns, type Engine, type EngineInfo, type EngineOptions } from './engine.ts';
 
 export type Precision = 'default' | 'strict';
 
@@ -14,26 +14,34 @@ export const openRuntime = (threads: number, precision: Precision): Promise<Runt
   createRuntime(wasm({ threads, precision }), [convWasm, mathWasm, poolWasm, residualWasm]);
 
 /**
- * Shoal's CPU backend, in Node or in a page. The call's time has the copy of the inputs into the engine's memory in it, which no peer
- * but onnxruntime-web makes; the device's time has not.
+ * Shoal, in Node or in a page. The call's time has the copy of the inputs into the engine's memory in it, which no peer but
+ * onnxruntime-web on the CPU makes; the device's time has not.
  */
-export async function openShoal({ threads }: EngineOptions, precision: Precision, version: string): Promise<Engine> {
-  const runtimes = { current: await openRuntime(threads, precision) };
-  const { info } = runtimes.current;
+export async function shoalEngine(
+  openRuntime: () => Promise<Runtime>,
+  version: string,
+  flagsOf = (all: EngineInfo['flags']) => all,
+): Promise<Engine> {
+  let current = await openRuntime();
+  const { info } = current;
   return {
-    info: { version, threads: info.threads, clock: `performance.now; device: ${info.clock}`, flags: info.flags },
+    info: { version, threads: info.threads, clock: `performance.now; device: ${info.clock}`, flags: flagsOf(info.flags) },
     async prepare({ id }) {
-      const { executable, feeds, results } = await compileSubject(runtimes.current, workNamed(id).build());
+      const { executable, feeds, results } = await compileSubject(current, workNamed(id).build());
       return {
         results,
         sample: (runs) => timeRuns(runs, async () => (await executable.timed(feeds, { fetch: [] })).nanoseconds),
         async release() {
           // Variables live as long as their runtime: the next work starts from an empty memory.
-          await runtimes.current.dispose();
-          runtimes.current = await openRuntime(threads, precision);
+          await current.dispose();
+          current = await openRuntime();
         },
       };
     },
-    close: () => runtimes.current.dispose(),
+    close: () => current.dispose(),
   };
 }
+
+/** Shoal's CPU backend. */
+export const openShoal = ({ threads }: EngineOptions, precision: Precision, version: string): Promise<Engine> =>
+  shoalEngine(() => openRuntime(threads, precision), version);

@@ -1,7 +1,7 @@
 /** The part of TensorFlow.js that is used here. */
 export interface Tensor {
   readonly shape: readonly number[];
-  dataSync(): Float32Array;
+  data(): Promise<Float32Array>;
   dispose(): void;
 }
 

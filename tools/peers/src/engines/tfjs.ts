@@ -1,4 +1,3 @@
-import { readWork } from '../portable/file.ts';
 import {
   tensorOf,
   type PortableGraph,
@@ -8,18 +7,21 @@ import {
   type PortableWork,
 } from '../portable/graph.ts';
 import { joined, STEPS } from '../programs.ts';
-import { timeRuns, Unsupported, type Engine, type EngineInfo, type Prepared } from './engine.ts';
+import { timeRuns, Unsupported, type Engine, type EngineInfo, type Prepared, type Sample } from './engine.ts';
 import type { Tensor, Tfjs } from './tfjs-api.ts';
 
 type Op<K extends PortableOp['op']> = Extract<PortableOp, { readonly op: K }>;
 
-/** One of TensorFlow.js's engines. Tensors lie in its memory before the clock starts, and results stay there. */
-export function tfjsEngine(tf: Tfjs, info: EngineInfo): Engine {
+/**
+ * One of TensorFlow.js's engines. Tensors lie in its memory before the clock starts, and results stay there.
+ *
+ * @param finish waits until the device has computed what it was asked for; engines on the calling thread have when a call returns
+ */
+export function tfjsEngine(tf: Tfjs, info: EngineInfo, finish: Finish = () => undefined): Engine {
   return {
     info,
-    async prepare({ file, reason }) {
-      if (file === undefined) throw new Unsupported(reason ?? 'no portable form');
-      const work = await readWork(file);
+    async prepare({ portable }) {
+      const work = await portable();
       const tensors = new Map(
         [...work.data].map(([name, values]) => {
           const shape =
@@ -33,10 +35,10 @@ export function tfjsEngine(tf: Tfjs, info: EngineInfo): Engine {
       );
       const prepared =
         work.task.phase === 'fwd'
-          ? forward(tf, work, tensors)
+          ? forward(tf, work, tensors, finish)
           : work.task.phase === 'bwd'
-            ? backward(tf, work, tensors)
-            : step(tf, work, tensors);
+            ? backward(tf, work, tensors, finish)
+            : step(tf, work, tensors, finish);
       return {
         ...prepared,
         async release() {
@@ -60,25 +62,33 @@ function orUnsupported<T>(run: () => T): T {
 }
 
 type Tensors = ReadonlyMap<string, Tensor>;
+type Finish = () => void | Promise<void>;
 const nothing = (): Promise<void> => Promise.resolve();
 
-function forward(tf: Tfjs, { graph }: PortableWork, tensors: Tensors): Prepared {
+const timed = (runs: number, run: () => Tensor, finish: Finish): Promise<Sample> =>
+  timeRuns(runs, () => {
+    run().dispose();
+    return finish();
+  });
+
+async function taken(tensor: Tensor): Promise<Float32Array> {
+  const values = (await tensor.data()).slice();
+  tensor.dispose();
+  return values;
+}
+
+function forward(tf: Tfjs, { graph }: PortableWork, tensors: Tensors, finish: Finish): Prepared {
   const plan = fuse(graph);
   const run = (): Tensor => tf.tidy(() => evaluate(tf, graph, plan, tensors, true));
   return {
-    results: () => {
-      const y = run();
-      const values = y.dataSync().slice();
-      y.dispose();
-      return Promise.resolve([values]);
-    },
-    sample: (runs) => timeRuns(runs, () => run().dispose()),
+    results: async () => [await taken(run())],
+    sample: (runs) => timed(runs, run, finish),
     release: nothing,
   };
 }
 
 /** The backward kernel of the one layer there is: TensorFlow.js's own gradients would run the forward pass again. */
-function backward(tf: Tfjs, { graph, task }: PortableWork, tensors: Tensors): Prepared {
+function backward(tf: Tfjs, { graph, task }: PortableWork, tensors: Tensors, finish: Finish): Prepared {
   const [node] = graph.nodes;
   if (task.phase !== 'bwd' || !node || graph.nodes.length > 1)
     throw new Unsupported('no backward kernel: gradients run the forward pass again');
@@ -87,13 +97,8 @@ function backward(tf: Tfjs, { graph, task }: PortableWork, tensors: Tensors): Pr
   const y = evaluate(tf, graph, [node], tensors, false);
   const run = (): Tensor => tf.tidy(() => backwardKernel(tf, node, task.wrt[0]!, { x, y, dy, weight: tensors.get(node.inputs[1] ?? '') }));
   return {
-    results: () => {
-      const gradient = orUnsupported(run);
-      const values = gradient.dataSync().slice();
-      gradient.dispose();
-      return Promise.resolve([values]);
-    },
-    sample: (runs) => timeRuns(runs, () => run().dispose()),
+    results: async () => [await taken(orUnsupported(run))],
+    sample: (runs) => timed(runs, run, finish),
     release: () => {
       y.dispose();
       return nothing();
@@ -126,7 +131,7 @@ function backwardKernel(tf: Tfjs, { kernel, inputs }: PortableNode, wrt: string,
   throw new Unsupported(`no backward kernel for ${kernel.op}`);
 }
 
-function step(tf: Tfjs, { graph, task }: PortableWork, tensors: Tensors): Prepared {
+function step(tf: Tfjs, { graph, task }: PortableWork, tensors: Tensors, finish: Finish): Prepared {
   if (task.phase !== 'step') throw new Error('not a training step');
   const parameters = new Map(task.parameters.map((name) => [name, tf.variable(tensors.get(name)!)]));
   const bound = new Map([...tensors, ...parameters]);
@@ -136,17 +141,17 @@ function step(tf: Tfjs, { graph, task }: PortableWork, tensors: Tensors): Prepar
   const variables = [...parameters.values()];
   const run = (): Tensor =>
     optimizer.minimize(() => tf.losses.softmaxCrossEntropy(oneHot, evaluate(tf, graph, graph.nodes, bound, false)), true, variables);
-  const read = (): Float32Array => joined(variables.map((variable) => variable.dataSync().slice()));
+  const read = async (): Promise<Float32Array> =>
+    joined(await Promise.all(variables.map(async (variable) => (await variable.data()).slice())));
   return {
-    results: () => {
-      const before = read();
-      const losses = new Float32Array(STEPS);
-      losses[0] = orUnsupported(run).dataSync()[0]!;
-      const moved = read().map((value, i) => value - before[i]!);
-      for (let i = 1; i < STEPS; i++) losses[i] = run().dataSync()[0]!;
-      return Promise.resolve([losses, moved]);
+    results: async () => {
+      const before = await read();
+      const losses = [await taken(orUnsupported(run))];
+      const moved = (await read()).map((value, i) => value - before[i]!);
+      for (let i = 1; i < STEPS; i++) losses.push(await taken(run()));
+      return [joined(losses), moved];
     },
-    sample: (runs) => timeRuns(runs, () => run().dispose()),
+    sample: (runs) => timed(runs, run, finish),
     release: () => {
       variables.forEach((variable) => variable.dispose());
       oneHot.dispose();

@@ -1,18 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { parseWork, type Extent, type WorkHeader } from './file-format.ts';
 import type { PortableWork } from './graph.ts';
-
-/** Where a tensor lies in the data file: `length` numbers of four bytes from byte `offset` on. */
-export interface Extent {
-  readonly name: string;
-  readonly dtype: 'f32' | 'i32';
-  readonly offset: number;
-  readonly length: number;
-}
-
-/** What `NAME.json` holds; the numbers are in `NAME.bin`, little-endian. */
-export interface WorkHeader extends Omit<PortableWork, 'data'> {
-  readonly extents: readonly Extent[];
-}
 
 /** Writes `path.json` and `path.bin`. */
 export async function writeWork(path: string, { graph, task, data }: PortableWork): Promise<void> {
@@ -30,16 +18,8 @@ export async function writeWork(path: string, { graph, task, data }: PortableWor
 }
 
 export async function readWork(path: string): Promise<PortableWork> {
-  const { graph, task, extents } = JSON.parse(await readFile(`${path}.json`, 'utf8')) as WorkHeader;
   const { buffer, byteOffset, byteLength } = await readFile(`${path}.bin`);
-  const bytes = buffer.slice(byteOffset, byteOffset + byteLength);
-  const data = new Map(
-    extents.map(({ name, dtype, offset, length }) => [
-      name,
-      dtype === 'i32' ? new Int32Array(bytes, offset, length) : new Float32Array(bytes, offset, length),
-    ]),
-  );
-  return { graph, task, data };
+  return parseWork(await readFile(`${path}.json`, 'utf8'), buffer.slice(byteOffset, byteOffset + byteLength));
 }
 
 /** Several arrays in one file, one after another: how an engine hands its results over. */

@@ -1,4 +1,3 @@
-import { readWork } from '../portable/file.ts';
 import { tensorOf } from '../portable/graph.ts';
 import { sizeOf } from '@shoal/core';
 import { timeRuns, type OpenEngine } from '../engines/engine.ts';
@@ -7,8 +6,8 @@ import { timeRuns, type OpenEngine } from '../engines/engine.ts';
 export const open: OpenEngine = ({ threads }) =>
   Promise.resolve({
     info: { version: '1', threads, clock: 'performance.now', flags: {} },
-    async prepare({ file }) {
-      const { graph } = await readWork(file!);
+    async prepare({ portable }) {
+      const { graph } = await portable();
       return {
         results: () => Promise.resolve([new Float32Array(sizeOf(tensorOf(graph, graph.output).shape))]),
         sample: (runs) => timeRuns(runs, () => undefined),
