@@ -1,8 +1,8 @@
-import { apply1, transpose, type Lowering, type Shape, type Size2d, type Value } from '@shoal/core';
+import { apply1, sizeOf, transpose, type Lowering, type Shape, type Size2d, type Value } from '@shoal/core';
 import type { Conv2dAttributes } from '../../geometry.ts';
 import type { TapPlan } from '../taps.ts';
 import { fewestChannels, outputSide, points, tilesOf, windowSide } from '../../winograd/tiles.ts';
-import { winogradConvolution, winogradWeight, type WinogradAttributes } from './tiles.ts';
+import { winogradConvolution, winogradGradientWeight, winogradWeight, type WinogradAttributes } from './tiles.ts';
 
 /**
  * Prices in units of one multiply-add of the product kernels, per number: from layers of 16 to 512 channels, on one core of an AMD
@@ -74,17 +74,41 @@ export function winogradBlocks(
   return { block, panelsPerSlice: Math.ceil(panels / slices) };
 }
 
+/** With fewer cells to sum over, direct sums are so short that Winograd errs more than 2.5 times as much as they do. */
+const fewestCells = 256;
+
+/** Whether F(3x3, 4x4) is faster than the direct way for the weight gradient of x and dy. A function of shapes. */
+export function winogradGradientPays(x: Shape, dy: Shape): boolean {
+  const [inner, outer] = [x[3]!, dy[3]!];
+  const cells = Math.min(sizeOf(x) / inner, sizeOf(dy) / outer);
+  if (Math.min(inner, outer) < fewestChannels || Math.min(dy[1]!, dy[2]!) < outputSide || cells < fewestCells) return false;
+  const weights = inner * outer;
+  const perPoint = tilesOf(dy).count * (weights + price.source * (inner + outer)) + price.stream * weights;
+  return margin * points * perPoint < windowSide ** 2 * weights * (sizeOf(dy) / outer);
+}
+
+/** A weight gradient that Winograd's way is faster for and that the device allows, said so; null for all others. */
+export function applyWinogradGradient(x: Value, dy: Value, convolution: Conv2dAttributes, { device }: Lowering): readonly Value[] | null {
+  if (device.flags['winograd'] !== true || !isPlain(convolution) || !winogradGradientPays(x.shape, dy.shape)) return null;
+  const { top, left } = convolution.padding;
+  return [apply1(winogradGradientWeight, [x, dy], { origin: { row: -top, column: -left } })];
+}
+
+/** Whether a convolution is one of 3x3 windows that F(4x4, 3x3) computes. */
+function isPlain({ groups, window, stride, dilation }: Conv2dAttributes): boolean {
+  const is = ({ height, width }: Size2d, side: number): boolean => height === side && width === side;
+  return groups === 1 && is(window, windowSide) && is(stride, 1) && is(dilation, 1);
+}
+
 /** A convolution that Winograd's way is faster for and that the device allows, said so; null for all others. */
 export function applyWinograd(
   { phases: [phase], padding }: TapPlan,
   { source, weight, bias }: { readonly source: Value; readonly weight: Value; readonly bias?: Value | undefined },
-  { groups, window, stride, dilation }: Conv2dAttributes,
+  convolution: Conv2dAttributes,
   { outputShape, transposed, panel }: Pick<WinogradAttributes, 'outputShape' | 'panel'> & { readonly transposed: boolean },
   { device, isStatic }: Lowering,
 ): Value | null {
-  const is = ({ height, width }: Size2d, side: number): boolean => height === side && width === side;
-  const isPlain = groups === 1 && is(window, windowSide) && is(stride, 1) && is(dilation, 1);
-  if (device.flags['winograd'] !== true || !isPlain) return null;
+  if (device.flags['winograd'] !== true || !isPlain(convolution)) return null;
   const own = transposed ? transpose(weight, [0, 1, 3, 2]) : weight;
   const [, , inner, outer] = own.shape;
   const question = { inner: inner!, outer: outer!, outputShape };

@@ -1,9 +1,10 @@
 import { forPiece, forUnits, wasmKernel, type Scratch, type Stage, type WasmSite } from '@shoal/backend-wasm';
-import type { I32, Local } from '@shoal/backend-wasm/encoder';
+import type { FunctionBuilder, I32, Local } from '@shoal/backend-wasm/encoder';
 import { nhwc } from '@shoal/core';
 import { productFunction } from './products.ts';
-import { emitOutputTile, emitSourceTile, type TilePlace } from './tile.ts';
-import { outputSide, points, tilesOf } from '../../winograd/tiles.ts';
+import { emitOutputTile, emitTransformedTile, placeOf, type TilePlace, type TransformedTiles } from './tile.ts';
+import { points, sourceSide, tilesOf } from '../../winograd/tiles.ts';
+import { transformSource } from '../../winograd/transforms.ts';
 import { staggered, winogradConvolution, winogradSizes, type WinogradAttributes } from './tiles.ts';
 
 /** Blocks from which on each transforms its own sources; fewer are cut by output channels as well and share them. */
@@ -14,16 +15,15 @@ const cellsWanted = 32768;
 /** All that the emitters share. Sizes in bytes are called so, the others are elements. */
 export interface WinogradPlan {
   readonly attributes: WinogradAttributes;
-  readonly source: { readonly height: number; readonly width: number; readonly channels: number };
+  readonly source: TransformedTiles;
   readonly target: { readonly height: number; readonly width: number; readonly channels: number };
   readonly tiles: ReturnType<typeof tilesOf>;
   readonly sizes: ReturnType<typeof winogradSizes>;
   readonly hasBias: boolean;
   /** Vectors that are computed side by side. */
   readonly vectors: number;
-  /** Transformed sources of one tile at one point; and from one point to the next. */
+  /** Transformed sources of one tile at one point. */
   readonly sourceRowBytes: number;
-  readonly sourcePointBytes: number;
   readonly productRowBytes: number;
   readonly productPointBytes: number;
 }
@@ -45,20 +45,29 @@ function emit(site: WasmSite<WinogradAttributes>): void {
   const isShared = blocks < blocksEnough;
   const row = Math.ceil(channels / 4) * 4;
   const slice = attributes.panel * attributes.panelsPerSlice;
+  const vectors = site.engine.wide ? 2 : 1;
   const plan: WinogradPlan = {
     attributes,
-    source: { height, width, channels },
+    source: {
+      height,
+      width,
+      channels,
+      side: sourceSide,
+      transform: transformSource,
+      constants: 'source',
+      vectors,
+      pointBytes: staggered((isShared ? tiles.count : attributes.block) * row) * 4,
+    },
     target: { height: outputHeight, width: outputWidth, channels: outputChannels },
     tiles,
     sizes,
     hasBias: inputs.length > 2,
-    vectors: site.engine.wide ? 2 : 1,
+    vectors,
     sourceRowBytes: row * 4,
-    sourcePointBytes: staggered((isShared ? tiles.count : attributes.block) * row) * 4,
     productRowBytes: slice * 4,
     productPointBytes: staggered(attributes.block * slice) * 4,
   };
-  const sources = site.scratch(points * plan.sourcePointBytes, { perThread: !isShared });
+  const sources = site.scratch(points * plan.source.pointBytes, { perThread: !isShared });
   const patch = site.scratch(points * channels * 4 + 16, { perThread: true });
   const products = site.scratch(points * plan.productPointBytes, { perThread: true });
   /** Transforms the sources of `perTile` tiles; those of a block by itself are counted from its first on. */
@@ -68,7 +77,7 @@ function emit(site: WasmSite<WinogradAttributes>): void {
     forUnits(stage, tiles.count, perTile, (index) => {
       const own = isShared ? index : i32.sub(index, i32.mul(tile, perTile));
       const to = f.let(i32.add(stage.scratch(sources), i32.mul(own, plan.sourceRowBytes)));
-      emitSourceTile(plan, stage, { place: placeOf(plan, stage, index), patch: stage.scratch(patch), to });
+      emitTransformedTile(f, plan.source, { place: sourceOf(plan, f, index), from: stage.input(0), patch: stage.scratch(patch), to });
     });
   };
   const sourcesPerTile = Math.max(1, Math.floor(cellsWanted / (points * channels)));
@@ -92,20 +101,10 @@ function emit(site: WasmSite<WinogradAttributes>): void {
   });
 }
 
-/** Where tile `index` reads and writes: the first source cell may lie outside. */
-function placeOf({ attributes, tiles }: WinogradPlan, { f }: Stage, index: Local<'i32'>): TilePlace {
-  const { i32 } = f;
-  const image = f.let(i32.divU(index, tiles.down * tiles.across));
-  const within = f.let(i32.remU(index, tiles.down * tiles.across));
-  const targetRow = f.let(i32.mul(i32.divU(within, tiles.across), outputSide));
-  const targetColumn = f.let(i32.mul(i32.remU(within, tiles.across), outputSide));
-  return {
-    image,
-    targetRow,
-    targetColumn,
-    sourceRow: f.let(i32.add(targetRow, attributes.origin.row)),
-    sourceColumn: f.let(i32.add(targetColumn, attributes.origin.column)),
-  };
+/** The source cells that tile `index` reads: the first may lie outside. */
+function sourceOf({ attributes: { origin }, tiles }: WinogradPlan, f: FunctionBuilder, index: Local<'i32'>): TilePlace {
+  const { image, row, column } = placeOf(f, tiles, index);
+  return { image, row: f.let(f.i32.add(row, origin.row)), column: f.let(f.i32.add(column, origin.column)) };
 }
 
 interface SlicePlace {
@@ -126,7 +125,7 @@ function emitSlice(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, stage
   );
   const from = f.let(stage.scratch(place.products));
   forUnits({ f, tile: place.block }, tiles.count, attributes.block, (index) => {
-    emitOutputTile(plan, stage, { slice: place.slice, from, place: placeOf(plan, stage, index) });
+    emitOutputTile(plan, stage, { slice: place.slice, from, place: placeOf(f, plan.tiles, index) });
     f.set(from, i32.add(from, plan.productRowBytes));
   });
 }
@@ -164,7 +163,7 @@ function emitProducts(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, st
       const isLastPanel = (): I32 => i32.and(isLast, i32.eq(index, panelsOfLast - 1));
       forPiece(f, { total: sizes.outer, size: panel, isLast: isLastPanel }, (lanes) => f.call(ofLanes(lanes), operands));
     });
-    f.set(source, i32.add(source, plan.sourcePointBytes));
+    f.set(source, i32.add(source, plan.source.pointBytes));
     f.set(product, i32.add(product, plan.productPointBytes));
     f.set(weight, i32.add(weight, sizes.pointSize * 4));
   });

@@ -1,5 +1,5 @@
 import type { Op, Shape } from '@shoal/core';
-import { points, tilesOf } from '../../winograd/tiles.ts';
+import { points, tilesOf, windowSide } from '../../winograd/tiles.ts';
 import type { Cell } from '../taps.ts';
 
 /** How transformed weights lie in memory: `[slice][point][panel][inner][lane]`, lanes beyond the last channel hold anything. */
@@ -64,4 +64,18 @@ export const winogradConvolution: Op<WinogradAttributes> = {
     const { inner, outer } = winogradSizes(attributes.weightShape, attributes);
     return { multiplyAccumulates: tilesOf(attributes.outputShape).count * points * inner * outer };
   },
+};
+
+/** A weight gradient by tiles of 4x4 cells of dy. */
+export interface WinogradGradientWeightAttributes {
+  /** The cell of x that the first tap of the first cell of dy reads. What lies outside of x is zero. */
+  readonly origin: Cell;
+}
+
+/** The gradient of the weight [3, 3, inner, outer]. Inputs: x and dy. */
+export const winogradGradientWeight: Op<WinogradGradientWeightAttributes> = {
+  name: 'conv/wasm-winograd-gradient-weight',
+  infer: ([x, dy]) => [{ shape: [windowSide, windowSide, x!.shape[3]!, dy!.shape[3]!], dtype: 'f32' }],
+  vjp: internal,
+  cost: ({ inputs: [x, dy] }) => ({ multiplyAccumulates: tilesOf(dy!.shape).count * points * x!.shape[3]! * dy!.shape[3]! }),
 };

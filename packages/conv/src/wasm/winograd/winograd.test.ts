@@ -17,11 +17,11 @@ import {
 } from '@shoal/core';
 import { reference } from '@shoal/core/reference';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { conv2d, conv2dGradientInput, conv2dOp } from '../../conv2d.ts';
+import { conv2d, conv2dGradientInput, conv2dGradientWeight, conv2dOp } from '../../conv2d.ts';
 import { convReference } from '../../reference/index.ts';
 import { convWasm } from '../index.ts';
-import { winogradBlocks, winogradPays } from './choice.ts';
-import { winogradConvolution, winogradWeight } from './tiles.ts';
+import { winogradBlocks, winogradGradientPays, winogradPays } from './choice.ts';
+import { winogradConvolution, winogradGradientWeight, winogradWeight } from './tiles.ts';
 
 /** Normally distributed numbers that float32 holds, the same for the same seed: Box and Muller's way. */
 function normal(length: number, seed: number, deviation = 1): Float32Array {
@@ -156,6 +156,37 @@ describe.each(errors)('%i channels, error at most %f', (channels, most) => {
   });
 });
 
+/** The same of the weight gradient, which sums over cells: Winograd's way loses in its transforms and gains by a sixteenth of the terms. */
+describe('weight gradients', () => {
+  const shapes: readonly (readonly [name: string, shape: Shape, outer: number, padding: number])[] = [
+    ['one channel', [3, 16, 12, 1], 1, 1],
+    ['three channels, ragged tiles', [3, 13, 14, 3], 5, 1],
+    ['ragged panels', [3, 13, 14, 32], 43, 1],
+    ['ragged units, several rounds', [9, 21, 18, 65], 34, 1],
+    ['one row too many', [6, 5, 17, 16], 16, 1],
+    ['smaller than a tile', [64, 2, 3, 32], 17, 1],
+    ['no padding', [6, 9, 11, 49], 16, 0],
+    ['padding 2', [9, 7, 6, 33], 24, 2],
+    ['the fewest cells', [1, 16, 16, 33], 32, 1],
+    ['padding beyond the window', [2, 6, 7, 16], 16, 3],
+  ];
+  test.each(shapes)('%s', async (_, shape, outer, padding) => {
+    const [batch, height, width, inner] = shape as readonly [number, number, number, number];
+    const x = input('x', shape);
+    const dy = input('dy', [batch, height + 2 * padding - 2, width + 2 * padding - 2, outer]);
+    const fast = apply1(winogradGradientWeight, [x, dy], { origin: { row: -padding, column: -padding } });
+    const plain = apply1(conv2dGradientWeight, [x, dy], { ...attributesOf(padding), weightShape: [3, 3, inner, outer] });
+    const feeds = { x: normal(sizeOf(shape), 1), dy: normal(sizeOf(dy.shape), 2) };
+    const right = (await run('exact', { dw: plain }, feeds)).results['dw']!;
+    const strict = (await run('strict', { dw: plain }, feeds)).results['dw']!;
+    const found = (await run('default', { dw: fast }, feeds)).results['dw']!;
+    const error = errorOf(found, right);
+    expect(error).toBeLessThan(9e-6);
+    if (winogradGradientPays(shape, dy.shape)) expect(error).toBeLessThan(2.5 * errorOf(strict, right));
+    expect(bits((await run('three threads', { dw: fast }, feeds)).results['dw']!)).toEqual(bits(found));
+  });
+});
+
 test.each([
   [0, { height: 4, width: 5 }],
   [3, { height: 4, width: 5 }],
@@ -214,6 +245,7 @@ describe('the choice', () => {
       await run('strict', outputs, all),
     ];
     expect(fast.ops.filter((op) => op === winogradConvolution.name)).toHaveLength(2);
+    expect(fast.ops).toContain(winogradGradientWeight.name);
     expect(strict.ops.filter((op) => op.includes('winograd'))).toEqual([]);
     for (const name of Object.keys(outputs)) {
       const exact = right.results[name]!;
@@ -253,6 +285,12 @@ describe('the choice', () => {
     expect(pays(512, 512, [1, 7, 7, 512])).toBe(true);
     expect(pays(512, 512, [1, 7, 7, 512], false)).toBe(false);
     expect(pays(512, 512, [8, 7, 7, 512], false)).toBe(true);
+    const gradientPays = (shape: Shape, outer: number): boolean => winogradGradientPays(shape, [...shape.slice(0, 3), outer]);
+    expect(gradientPays([8, 56, 56, 64], 64)).toBe(true);
+    expect(gradientPays([8, 7, 7, 512], 512)).toBe(true);
+    expect(gradientPays([8, 56, 56, 8], 64)).toBe(false);
+    expect(gradientPays([1, 14, 14, 256], 256)).toBe(false);
+    expect(gradientPays([64, 3, 3, 64], 64)).toBe(false);
   });
 
   test.each([
