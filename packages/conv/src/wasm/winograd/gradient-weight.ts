@@ -21,11 +21,12 @@ import { emitTransformedTile, placeOf, type TransformedTiles } from './tile.ts';
 import { staggered, winogradGradientWeight } from './tiles.ts';
 
 /** Most tiles of one round: what a round transforms stays in the caches until it is multiplied. */
-const mostTilesPerRound = 200;
+const mostTilesPerRound = 128;
 /** Numbers, over all points, that a tile of work transforms. */
 const numbersWanted = 65_536;
-/** Most channels of the input in one unit of products. */
-const mostChannelsPerUnit = 48;
+/** Most channels of the input in one unit of products, and the units that a round aims at. */
+const mostChannelsPerUnit = 96;
+const unitsWanted = 8;
 
 /**
  * The weight gradient of a 3x3 convolution with stride 1, F(3x3, 4x4): tiles of 4x4 cells of dy and the 6x6 cells of x around them are
@@ -48,7 +49,7 @@ export const winogradGradientWeightWasm = wasmKernel(winogradGradientWeight, (si
   };
   const panel = panelColumns(engine.wide, outer);
   const panels = Math.ceil(outer / panel);
-  const share = Math.ceil(inner / Math.ceil(inner / mostChannelsPerUnit));
+  const share = Math.ceil(inner / Math.max(Math.ceil(inner / mostChannelsPerUnit), Math.ceil(unitsWanted / panels)));
   const shares = Math.ceil(inner / share);
   const sumsPoint = staggered(share * panel) * 4;
   const unitBytes = points * sumsPoint;
