@@ -116,6 +116,9 @@ export function applyWinograd(
   const { block, panelsPerSlice } = winogradBlocks(question, panel);
   const pack = { turned: transposed, panel, panelsPerSlice };
   const origin = { row: phase!.source.row - padding.top, column: phase!.source.column - padding.left };
-  const attributes = { ...pack, block, origin, weightShape: own.shape, outputShape };
-  return apply1(winogradConvolution, [source, apply1(winogradWeight, [own], pack), ...(bias ? [bias] : [])], attributes);
+  // A slice of weights that change and that one block reads is transformed where it is used.
+  const isPlainWeight = !isStatic(weight) && block === tilesOf(outputShape).count;
+  const attributes = { ...pack, block, origin, weightShape: own.shape, outputShape, isPlainWeight };
+  const used = isPlainWeight ? own : apply1(winogradWeight, [own], pack);
+  return apply1(winogradConvolution, [source, used, ...(bias ? [bias] : [])], attributes);
 }

@@ -1,10 +1,11 @@
-import { forPiece, forUnits, wasmKernel, type Scratch, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import { atMost, forPiece, forUnits, wasmKernel, type Scratch, type Stage, type WasmSite } from '@shoal/backend-wasm';
 import type { FunctionBuilder, I32, Local } from '@shoal/backend-wasm/encoder';
 import { nhwc } from '@shoal/core';
 import { productFunction } from './products.ts';
 import { emitOutputTile, emitTransformedTile, placeOf, type TilePlace, type TransformedTiles } from './tile.ts';
 import { points, sourceSide, tilesOf } from '../../winograd/tiles.ts';
 import { transformSource } from '../../winograd/transforms.ts';
+import { emitFilterRows } from './weight.ts';
 import { staggered, winogradConvolution, winogradSizes, type WinogradAttributes } from './tiles.ts';
 
 /** Blocks from which on each transforms its own sources; fewer are cut by output channels as well and share them. */
@@ -70,6 +71,7 @@ function emit(site: WasmSite<WinogradAttributes>): void {
   const sources = site.scratch(points * plan.source.pointBytes, { perThread: !isShared });
   const patch = site.scratch(points * channels * 4 + 16, { perThread: true });
   const products = site.scratch(points * plan.productPointBytes, { perThread: true });
+  const weights = attributes.isPlainWeight ? site.scratch(points * sizes.pointSize * 4, { perThread: true }) : null;
   /** Transforms the sources of `perTile` tiles; those of a block by itself are counted from its first on. */
   const emitSources = (stage: Stage, perTile: number): void => {
     const { f, tile } = stage;
@@ -87,7 +89,7 @@ function emit(site: WasmSite<WinogradAttributes>): void {
       const { f, tile } = stage;
       const block = f.let(f.i32.remU(tile, blocks));
       const from = f.let(f.i32.add(stage.scratch(sources), f.i32.mul(block, attributes.block * plan.sourceRowBytes)));
-      emitSlice(plan, site, stage, { block, blocks, slice: f.let(f.i32.divU(tile, blocks)), sources: from, products });
+      emitSlice(plan, site, stage, { block, blocks, slice: f.let(f.i32.divU(tile, blocks)), sources: from, products, weights });
     });
     return;
   }
@@ -96,7 +98,7 @@ function emit(site: WasmSite<WinogradAttributes>): void {
     emitSources(stage, attributes.block);
     const slice = f.local.i32();
     f.for(slice, 0, sizes.slices, 1, () => {
-      emitSlice(plan, site, stage, { block: tile, blocks, slice, sources: stage.scratch(sources), products });
+      emitSlice(plan, site, stage, { block: tile, blocks, slice, sources: stage.scratch(sources), products, weights });
     });
   });
 }
@@ -113,6 +115,8 @@ interface SlicePlace {
   readonly slice: Local<'i32'>;
   readonly sources: Local<'i32'>;
   readonly products: Scratch;
+  /** Where a thread transforms the weights of its slice; null where they come transformed. */
+  readonly weights: Scratch | null;
 }
 
 /** Multiplies a block of tiles with a slice of the weights, and transforms the products back. */
@@ -120,8 +124,11 @@ function emitSlice(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, stage
   const { attributes, tiles } = plan;
   const { f } = stage;
   const { i32 } = f;
+  const weights = place.weights
+    ? emitSliceWeights(plan, stage, place.slice, stage.scratch(place.weights))
+    : f.let(i32.add(stage.input(1), i32.mul(place.slice, points * plan.sizes.pointSize * 4)));
   forPiece(f, { total: tiles.count, size: attributes.block, isLast: () => i32.eq(place.block, place.blocks - 1) }, (rows) =>
-    emitProducts(plan, site, stage, place, rows),
+    emitProducts(plan, site, stage, { ...place, weights }, rows),
   );
   const from = f.let(stage.scratch(place.products));
   forUnits({ f, tile: place.block }, tiles.count, attributes.block, (index) => {
@@ -130,8 +137,29 @@ function emitSlice(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, stage
   });
 }
 
+/** Transforms the weights of a slice; those of a panel that does not exist hold anything. */
+function emitSliceWeights(plan: WinogradPlan, { f, input }: Stage, slice: Local<'i32'>, to: Local<'i32'>): Local<'i32'> {
+  const { i32 } = f;
+  const { inner, outer, panels, pointSize } = plan.sizes;
+  const { turned, panel, panelsPerSlice } = plan.attributes;
+  const rows = { turned, panel, tap: inner * outer, outer, pointSize, vectors: plan.vectors };
+  const first = f.let(i32.mul(slice, panelsPerSlice));
+  const [index, target] = [f.local.i32(), f.let(to)];
+  f.for(index, first, f.let(atMost(f, i32.add(first, panelsPerSlice), panels)), 1, () => {
+    const source = f.let(i32.add(input(1), i32.mul(index, panel * 4)));
+    emitFilterRows(f, rows, { source, target, count: inner });
+  });
+  return to;
+}
+
 /** The products of `rows` tiles with one slice, point by point. */
-function emitProducts(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, stage: Stage, place: SlicePlace, rows: number): void {
+function emitProducts(
+  plan: WinogradPlan,
+  site: WasmSite<WinogradAttributes>,
+  stage: Stage,
+  place: Omit<SlicePlace, 'weights'> & { readonly weights: Local<'i32'> },
+  rows: number,
+): void {
   const { attributes, sizes } = plan;
   const { panel, panelsPerSlice } = attributes;
   const { f } = stage;
@@ -151,7 +179,7 @@ function emitProducts(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, st
   const panels = f.let(f.select(i32.const(panelsOfLast), i32.const(panelsPerSlice), isLast));
   const source = f.let(place.sources);
   const product = f.let(stage.scratch(place.products));
-  const weight = f.let(i32.add(stage.input(1), i32.mul(place.slice, points * sizes.pointSize * 4)));
+  const weight = f.let(place.weights);
   const [point, index] = [f.local.i32(), f.local.i32()];
   f.for(point, 0, points, 1, () => {
     f.for(index, 0, panels, 1, () => {

@@ -20,6 +20,8 @@ export interface WinogradAttributes extends WinogradWeightAttributes {
   readonly origin: Cell;
   /** Tiles that go through the transforms together. */
   readonly block: number;
+  /** Whether the weight comes as it is: what multiplies a slice transforms it first, and nothing transformed goes through the memory. */
+  readonly isPlainWeight: boolean;
 }
 
 export interface WinogradSizes {
@@ -55,7 +57,7 @@ export const winogradWeight: Op<WinogradWeightAttributes> = {
   cost: () => ({}),
 };
 
-/** A convolution F(4x4, 3x3). Inputs: the source, transformed weights and, optionally, a bias of one number per output channel. */
+/** A convolution F(4x4, 3x3). Inputs: the source, the weight, transformed or not, and, optionally, a bias of one number per output channel. */
 export const winogradConvolution: Op<WinogradAttributes> = {
   name: 'conv/wasm-winograd',
   infer: (_, { outputShape }) => [{ shape: outputShape, dtype: 'f32' }],

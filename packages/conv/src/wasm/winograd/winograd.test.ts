@@ -90,10 +90,11 @@ interface Forced {
   readonly panel?: number;
   readonly block?: number;
   readonly panelsPerSlice?: number;
+  readonly isPlainWeight?: boolean;
 }
 
 /** A convolution in Winograd's way, whether it pays or not, beside the op that says the same. */
-function forced({ shape, outer, padding = 1, transposed = false, panel = 8, ...blocks }: Forced): {
+function forced({ shape, outer, padding = 1, transposed = false, panel = 8, isPlainWeight = false, ...blocks }: Forced): {
   fast: Value;
   plain: Value;
   feeds: Feeds;
@@ -107,13 +108,14 @@ function forced({ shape, outer, padding = 1, transposed = false, panel = 8, ...b
   const pack = { turned: transposed, panel, panelsPerSlice };
   const own = transposed ? transpose(weight, [0, 1, 3, 2]) : weight;
   const first = transposed ? padding - 2 : -padding;
-  const attributes = { ...pack, block, outputShape, weightShape: own.shape, origin: { row: first, column: first } };
+  const attributes = { ...pack, block, outputShape, weightShape: own.shape, origin: { row: first, column: first }, isPlainWeight };
+  const used = isPlainWeight ? own : apply1(winogradWeight, [own], pack);
   const plain = transposed
     ? apply1(conv2dGradientInput, [x, weight], { ...attributesOf(padding), inputShape: outputShape })
     : apply1(conv2dOp, [x, weight], attributesOf(padding));
   const deviation = Math.sqrt(2 / (9 * inner));
   return {
-    fast: apply1(winogradConvolution, [x, apply1(winogradWeight, [own], pack)], attributes),
+    fast: apply1(winogradConvolution, [x, used], attributes),
     plain,
     feeds: { x: normal(sizeOf(shape), 1), weight: normal(sizeOf(weightShape), 2, deviation) },
   };
@@ -199,6 +201,23 @@ test.each([
 describe('bits', () => {
   const shape = [3, 13, 18, 21];
   const outer = 43;
+
+  test.each([
+    [8, 1],
+    [16, 1],
+    [8, 4],
+    [16, 3],
+  ])('do not depend on where weights are transformed: panels of %i, %i in a slice', async (panel, panelsPerSlice) => {
+    for (const transposed of [false, true]) {
+      const block = 3 * 4 * 5;
+      const each = [false, true].map((isPlainWeight) => forced({ shape, outer, transposed, block, panel, panelsPerSlice, isPlainWeight }));
+      const [before, within] = await Promise.all(
+        each.map(async ({ fast, feeds }) => (await run('default', { y: fast }, feeds)).results['y']!),
+      );
+      expect(bits(within!)).toEqual(bits(before!));
+      expect(bits((await run('three threads', { y: each[1]!.fast }, each[1]!.feeds)).results['y']!)).toEqual(bits(before!));
+    }
+  });
 
   test('depend neither on blocks, slices and panels nor on the number of threads', async () => {
     const { fast, feeds } = forced({ shape, outer });
