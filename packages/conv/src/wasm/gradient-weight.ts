@@ -13,12 +13,13 @@ import {
   type WasmSite,
 } from '@shoal/backend-wasm';
 import type { FunctionBuilder, I32, Local } from '@shoal/backend-wasm/encoder';
-import { apply1, nhwc, pad, type Value } from '@shoal/core';
+import { apply1, nhwc, pad, type Lowering, type Value } from '@shoal/core';
 import { conv2dGradientWeight, type Conv2dGradientWeightAttributes } from '../conv2d.ts';
 import { conv2dGeometry, type Conv2dGeometry } from '../geometry.ts';
 import { emitDepthwiseGradientWeight } from './depthwise-gradient-weight.ts';
 import { isDepthwise } from './depthwise.ts';
 import { forwardPlan } from './taps.ts';
+import { applyWinogradGradient } from './winograd/choice.ts';
 
 const name = conv2dGradientWeight.name;
 /** Cells whose lines of dy stay in the first-level cache while all input channels go by. */
@@ -31,8 +32,10 @@ const tilesWanted = 8;
 const line = 16;
 const fewChannels = 24;
 
-/** Pads the input, so that the kernel reads every tap of every window. */
-function lower([x, dy]: readonly Value[], attributes: Conv2dGradientWeightAttributes): readonly Value[] | null {
+/** Chooses Winograd's way, or pads the input, so that the kernel reads every tap of every window. */
+function lower([x, dy]: readonly Value[], attributes: Conv2dGradientWeightAttributes, lowering: Lowering): readonly Value[] | null {
+  const fast = applyWinogradGradient(x!, dy!, attributes, lowering);
+  if (fast) return fast;
   const { top, bottom, left, right } = forwardPlan(conv2dGeometry(name, x!.shape, attributes.weightShape, attributes), attributes).padding;
   const none = { top: 0, bottom: 0, left: 0, right: 0 };
   if (Object.values(attributes.padding).every((n) => n === 0)) return null;

@@ -10,6 +10,7 @@ import { packWeightWasm } from './pack-weight.ts';
 import { tapConvolutionWasm } from './tap-convolution.ts';
 import { backwardPlan, forwardPlan } from './taps.ts';
 import { winogradConvolutionWasm } from './winograd/convolution.ts';
+import { winogradGradientWeightWasm } from './winograd/gradient-weight.ts';
 import { winogradWeightWasm } from './winograd/weight.ts';
 
 /** Convolution on the CPU. Pass it to `createRuntime(wasm(), [convWasm])`. */
@@ -30,4 +31,5 @@ export const convWasm = {
   depthwiseTaps: depthwiseTapsWasm,
   winogradWeight: winogradWeightWasm,
   winogradConvolution: winogradConvolutionWasm,
+  winogradGradientWeight: winogradGradientWeightWasm,
 } satisfies KernelsOf<typeof ops, WasmKernel> & Record<string, WasmKernel>;

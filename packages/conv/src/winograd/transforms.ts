@@ -18,6 +18,11 @@
  *   y1 = a (m(a) - m(-a)) + b (m(b) - m(-b))           y3 = a³ (m(a) - m(-a)) + b³ (m(b) - m(-b)) + m(infinity)
  *
  * Both axes go the same way. Points are numbered 0, a, -a, b, -b, infinity.
+ *
+ * The gradient of the filter, y(i) = the sum of d(i + j) g(j) over four cells j of dy, is F(3, 4): the same points and the same source
+ * transform, for the degrees add up to the same. dy is evaluated at the points as it is, u(p) = g0 + p g1 + p² g2 + p³ g3 and
+ * u(infinity) = g3, the transpose of the output transform above; products are divided by N(p) and gathered by the transpose of the
+ * filter's: y(i) = the sum of pⁱ m(p) / N(p), and m(infinity) for i = 2.
  */
 const a = Math.SQRT1_2;
 const b = Math.SQRT2;
@@ -145,4 +150,61 @@ export function transformFilter<T>(ops: Arithmetic<T>, read: Read<T>, write: (po
   sides.forEach((i) => {
     filterValues(ops, (j) => columns[j]![i]!).forEach((value, j) => write(i * sides.length + j, value));
   });
+}
+
+/** The values of four neighbouring cells of dy at the points p and -p. */
+function gradientPair<T>({ plus, scale, add, subtract }: Arithmetic<T>, g: (i: number) => T, p: number): readonly [T, T] {
+  const even = plus(g(0), p * p, g(2));
+  const odd = plus(scale(g(1), p), p ** 3, g(3));
+  return [add(even, odd), subtract(even, odd)];
+}
+
+/** Transforms 4x4 cells of dy of a few channels into 36 values, rows of points at most two at a time. */
+export function transformGradient<T>(ops: Arithmetic<T>, read: Read<T>, write: (point: number, value: T) => void): void {
+  const cells = [0, 1, 2, 3] as const;
+  const row = (index: number, values: readonly T[]): void => {
+    const at = (j: number): T => values[j]!;
+    [at(0), ...gradientPair(ops, at, a), ...gradientPair(ops, at, b), at(3)].forEach((value, j) => write(index * sides.length + j, value));
+  };
+  for (const [p, first] of [
+    [a, 1],
+    [b, 3],
+  ] as const) {
+    const pairs = cells.map((j) => gradientPair(ops, (i) => read(i, j), p));
+    row(
+      first,
+      pairs.map(([positive]) => positive),
+    );
+    row(
+      first + 1,
+      pairs.map(([, negative]) => negative),
+    );
+  }
+  row(
+    0,
+    cells.map((j) => read(0, j)),
+  );
+  row(
+    5,
+    cells.map((j) => read(3, j)),
+  );
+}
+
+/** Three taps from six sums of products. */
+function tapsOf<T>({ plus, scale, add, subtract }: Arithmetic<T>, m: (i: number) => T): readonly [T, T, T] {
+  const [evenA, oddA] = [add(m(1), m(2)), subtract(m(1), m(2))];
+  const [evenB, oddB] = [add(m(3), m(4)), subtract(m(3), m(4))];
+  return [
+    plus(plus(m(0), 1 / -1.5, evenA), 1 / 6, evenB),
+    plus(scale(oddA, a / -1.5), b / 6, oddB),
+    plus(plus(m(5), (a * a) / -1.5, evenA), (b * b) / 6, evenB),
+  ];
+}
+
+/** Transforms 36 sums of products of a few channels into the gradient of 3x3 taps. */
+export function transformSums<T>(ops: Arithmetic<T>, read: Read<T>, write: (tap: number, value: T) => void): void {
+  const columns = sides.map((j) => tapsOf(ops, (i) => read(i, j)));
+  for (const row of [0, 1, 2] as const) {
+    tapsOf(ops, (j) => columns[j]![row]).forEach((value, column) => write(row * 3 + column, value));
+  }
 }

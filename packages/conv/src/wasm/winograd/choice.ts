@@ -1,9 +1,9 @@
-import { apply1, transpose, type Lowering, type Value } from '@shoal/core';
+import { apply1, sizeOf, transpose, type Lowering, type Shape, type Value } from '@shoal/core';
 import type { Conv2dAttributes } from '../../geometry.ts';
 import type { TapPlan } from '../taps.ts';
 import { isLongEnough, isPlain, type WinogradQuestion } from '../../winograd/question.ts';
 import { points, tilesOf, windowSide } from '../../winograd/tiles.ts';
-import { winogradConvolution, winogradWeight, type WinogradAttributes } from './tiles.ts';
+import { winogradConvolution, winogradGradientWeight, winogradWeight, type WinogradAttributes } from './tiles.ts';
 
 /**
  * Prices in units of one multiply-add of the product kernels, per number: from layers of 16 to 512 channels, on one core of an AMD
@@ -67,6 +67,26 @@ export function winogradBlocks(
   return { block, panelsPerSlice: Math.ceil(panels / slices) };
 }
 
+/** With fewer cells to sum over, direct sums are so short that Winograd errs more than 2.5 times as much as they do. */
+const fewestCells = 256;
+
+/** Whether F(3x3, 4x4) is faster than the direct way for the weight gradient of x and dy. A function of shapes. */
+export function winogradGradientPays(x: Shape, dy: Shape): boolean {
+  const [inner, outer] = [x[3]!, dy[3]!];
+  const cells = Math.min(sizeOf(x) / inner, sizeOf(dy) / outer);
+  if (!isLongEnough({ inner, outer, outputShape: dy }) || cells < fewestCells) return false;
+  const weights = inner * outer;
+  const perPoint = tilesOf(dy).count * (weights + price.source * (inner + outer)) + price.stream * weights;
+  return margin * points * perPoint < windowSide ** 2 * weights * (sizeOf(dy) / outer);
+}
+
+/** A weight gradient that Winograd's way is faster for and that the device allows, said so; null for all others. */
+export function applyWinogradGradient(x: Value, dy: Value, convolution: Conv2dAttributes, { device }: Lowering): readonly Value[] | null {
+  if (device.flags['winograd'] !== true || !isPlain(convolution) || !winogradGradientPays(x.shape, dy.shape)) return null;
+  const { top, left } = convolution.padding;
+  return [apply1(winogradGradientWeight, [x, dy], { origin: { row: -top, column: -left } })];
+}
+
 /** A convolution that Winograd's way is faster for and that the device allows, said so; null for all others. */
 export function applyWinograd(
   { phases: [phase], padding }: TapPlan,
@@ -83,6 +103,9 @@ export function applyWinograd(
   const { block, panelsPerSlice } = winogradBlocks(question, panel);
   const pack = { turned: transposed, panel, panelsPerSlice };
   const origin = { row: phase!.source.row - padding.top, column: phase!.source.column - padding.left };
-  const attributes = { ...pack, block, origin, weightShape: own.shape, outputShape };
-  return apply1(winogradConvolution, [source, apply1(winogradWeight, [own], pack), ...(bias ? [bias] : [])], attributes);
+  // A slice of weights that change and that one block reads is transformed where it is used.
+  const isPlainWeight = !isStatic(weight) && block === tilesOf(outputShape).count;
+  const attributes = { ...pack, block, origin, weightShape: own.shape, outputShape, isPlainWeight };
+  const used = isPlainWeight ? own : apply1(winogradWeight, [own], pack);
+  return apply1(winogradConvolution, [source, used, ...(bias ? [bias] : [])], attributes);
 }

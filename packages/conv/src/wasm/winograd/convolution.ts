@@ -1,9 +1,11 @@
-import { forPiece, forUnits, wasmKernel, type Scratch, type Stage, type WasmSite } from '@shoal/backend-wasm';
-import type { I32, Local } from '@shoal/backend-wasm/encoder';
+import { atMost, forPiece, forUnits, wasmKernel, type Scratch, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import type { FunctionBuilder, I32, Local } from '@shoal/backend-wasm/encoder';
 import { nhwc } from '@shoal/core';
 import { productFunction } from './products.ts';
-import { emitOutputTile, emitSourceTile, type TilePlace } from './tile.ts';
-import { outputSide, points, tilesOf } from '../../winograd/tiles.ts';
+import { emitOutputTile, emitTransformedTile, placeOf, type TilePlace, type TransformedTiles } from './tile.ts';
+import { points, sourceSide, tilesOf } from '../../winograd/tiles.ts';
+import { transformSource } from '../../winograd/transforms.ts';
+import { emitFilterRows } from './weight.ts';
 import { staggered, winogradConvolution, winogradSizes, type WinogradAttributes } from './tiles.ts';
 
 /** Blocks from which on each transforms its own sources; fewer are cut by output channels as well and share them. */
@@ -14,16 +16,15 @@ const cellsWanted = 32768;
 /** All that the emitters share. Sizes in bytes are called so, the others are elements. */
 export interface WinogradPlan {
   readonly attributes: WinogradAttributes;
-  readonly source: { readonly height: number; readonly width: number; readonly channels: number };
+  readonly source: TransformedTiles;
   readonly target: { readonly height: number; readonly width: number; readonly channels: number };
   readonly tiles: ReturnType<typeof tilesOf>;
   readonly sizes: ReturnType<typeof winogradSizes>;
   readonly hasBias: boolean;
   /** Vectors that are computed side by side. */
   readonly vectors: number;
-  /** Transformed sources of one tile at one point; and from one point to the next. */
+  /** Transformed sources of one tile at one point. */
   readonly sourceRowBytes: number;
-  readonly sourcePointBytes: number;
   readonly productRowBytes: number;
   readonly productPointBytes: number;
 }
@@ -45,22 +46,32 @@ function emit(site: WasmSite<WinogradAttributes>): void {
   const isShared = blocks < blocksEnough;
   const row = Math.ceil(channels / 4) * 4;
   const slice = attributes.panel * attributes.panelsPerSlice;
+  const vectors = site.engine.wide ? 2 : 1;
   const plan: WinogradPlan = {
     attributes,
-    source: { height, width, channels },
+    source: {
+      height,
+      width,
+      channels,
+      side: sourceSide,
+      transform: transformSource,
+      constants: 'source',
+      vectors,
+      pointBytes: staggered((isShared ? tiles.count : attributes.block) * row) * 4,
+    },
     target: { height: outputHeight, width: outputWidth, channels: outputChannels },
     tiles,
     sizes,
     hasBias: inputs.length > 2,
-    vectors: site.engine.wide ? 2 : 1,
+    vectors,
     sourceRowBytes: row * 4,
-    sourcePointBytes: staggered((isShared ? tiles.count : attributes.block) * row) * 4,
     productRowBytes: slice * 4,
     productPointBytes: staggered(attributes.block * slice) * 4,
   };
-  const sources = site.scratch(points * plan.sourcePointBytes, { perThread: !isShared });
+  const sources = site.scratch(points * plan.source.pointBytes, { perThread: !isShared });
   const patch = site.scratch(points * channels * 4 + 16, { perThread: true });
   const products = site.scratch(points * plan.productPointBytes, { perThread: true });
+  const weights = attributes.isPlainWeight ? site.scratch(points * sizes.pointSize * 4, { perThread: true }) : null;
   /** Transforms the sources of `perTile` tiles; those of a block by itself are counted from its first on. */
   const emitSources = (stage: Stage, perTile: number): void => {
     const { f, tile } = stage;
@@ -68,7 +79,7 @@ function emit(site: WasmSite<WinogradAttributes>): void {
     forUnits(stage, tiles.count, perTile, (index) => {
       const own = isShared ? index : i32.sub(index, i32.mul(tile, perTile));
       const to = f.let(i32.add(stage.scratch(sources), i32.mul(own, plan.sourceRowBytes)));
-      emitSourceTile(plan, stage, { place: placeOf(plan, stage, index), patch: stage.scratch(patch), to });
+      emitTransformedTile(f, plan.source, { place: sourceOf(plan, f, index), from: stage.input(0), patch: stage.scratch(patch), to });
     });
   };
   const sourcesPerTile = Math.max(1, Math.floor(cellsWanted / (points * channels)));
@@ -78,7 +89,7 @@ function emit(site: WasmSite<WinogradAttributes>): void {
       const { f, tile } = stage;
       const block = f.let(f.i32.remU(tile, blocks));
       const from = f.let(f.i32.add(stage.scratch(sources), f.i32.mul(block, attributes.block * plan.sourceRowBytes)));
-      emitSlice(plan, site, stage, { block, blocks, slice: f.let(f.i32.divU(tile, blocks)), sources: from, products });
+      emitSlice(plan, site, stage, { block, blocks, slice: f.let(f.i32.divU(tile, blocks)), sources: from, products, weights });
     });
     return;
   }
@@ -87,25 +98,15 @@ function emit(site: WasmSite<WinogradAttributes>): void {
     emitSources(stage, attributes.block);
     const slice = f.local.i32();
     f.for(slice, 0, sizes.slices, 1, () => {
-      emitSlice(plan, site, stage, { block: tile, blocks, slice, sources: stage.scratch(sources), products });
+      emitSlice(plan, site, stage, { block: tile, blocks, slice, sources: stage.scratch(sources), products, weights });
     });
   });
 }
 
-/** Where tile `index` reads and writes: the first source cell may lie outside. */
-function placeOf({ attributes, tiles }: WinogradPlan, { f }: Stage, index: Local<'i32'>): TilePlace {
-  const { i32 } = f;
-  const image = f.let(i32.divU(index, tiles.down * tiles.across));
-  const within = f.let(i32.remU(index, tiles.down * tiles.across));
-  const targetRow = f.let(i32.mul(i32.divU(within, tiles.across), outputSide));
-  const targetColumn = f.let(i32.mul(i32.remU(within, tiles.across), outputSide));
-  return {
-    image,
-    targetRow,
-    targetColumn,
-    sourceRow: f.let(i32.add(targetRow, attributes.origin.row)),
-    sourceColumn: f.let(i32.add(targetColumn, attributes.origin.column)),
-  };
+/** The source cells that tile `index` reads: the first may lie outside. */
+function sourceOf({ attributes: { origin }, tiles }: WinogradPlan, f: FunctionBuilder, index: Local<'i32'>): TilePlace {
+  const { image, row, column } = placeOf(f, tiles, index);
+  return { image, row: f.let(f.i32.add(row, origin.row)), column: f.let(f.i32.add(column, origin.column)) };
 }
 
 interface SlicePlace {
@@ -114,6 +115,8 @@ interface SlicePlace {
   readonly slice: Local<'i32'>;
   readonly sources: Local<'i32'>;
   readonly products: Scratch;
+  /** Where a thread transforms the weights of its slice; null where they come transformed. */
+  readonly weights: Scratch | null;
 }
 
 /** Multiplies a block of tiles with a slice of the weights, and transforms the products back. */
@@ -121,18 +124,42 @@ function emitSlice(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, stage
   const { attributes, tiles } = plan;
   const { f } = stage;
   const { i32 } = f;
+  const weights = place.weights
+    ? emitSliceWeights(plan, stage, place.slice, stage.scratch(place.weights))
+    : f.let(i32.add(stage.input(1), i32.mul(place.slice, points * plan.sizes.pointSize * 4)));
   forPiece(f, { total: tiles.count, size: attributes.block, isLast: () => i32.eq(place.block, place.blocks - 1) }, (rows) =>
-    emitProducts(plan, site, stage, place, rows),
+    emitProducts(plan, site, stage, { ...place, weights }, rows),
   );
   const from = f.let(stage.scratch(place.products));
   forUnits({ f, tile: place.block }, tiles.count, attributes.block, (index) => {
-    emitOutputTile(plan, stage, { slice: place.slice, from, place: placeOf(plan, stage, index) });
+    emitOutputTile(plan, stage, { slice: place.slice, from, place: placeOf(f, plan.tiles, index) });
     f.set(from, i32.add(from, plan.productRowBytes));
   });
 }
 
+/** Transforms the weights of a slice; those of a panel that does not exist hold anything. */
+function emitSliceWeights(plan: WinogradPlan, { f, input }: Stage, slice: Local<'i32'>, to: Local<'i32'>): Local<'i32'> {
+  const { i32 } = f;
+  const { inner, outer, panels, pointSize } = plan.sizes;
+  const { turned, panel, panelsPerSlice } = plan.attributes;
+  const rows = { turned, panel, tap: inner * outer, outer, pointSize, vectors: plan.vectors };
+  const first = f.let(i32.mul(slice, panelsPerSlice));
+  const [index, target] = [f.local.i32(), f.let(to)];
+  f.for(index, first, f.let(atMost(f, i32.add(first, panelsPerSlice), panels)), 1, () => {
+    const source = f.let(i32.add(input(1), i32.mul(index, panel * 4)));
+    emitFilterRows(f, rows, { source, target, count: inner });
+  });
+  return to;
+}
+
 /** The products of `rows` tiles with one slice, point by point. */
-function emitProducts(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, stage: Stage, place: SlicePlace, rows: number): void {
+function emitProducts(
+  plan: WinogradPlan,
+  site: WasmSite<WinogradAttributes>,
+  stage: Stage,
+  place: Omit<SlicePlace, 'weights'> & { readonly weights: Local<'i32'> },
+  rows: number,
+): void {
   const { attributes, sizes } = plan;
   const { panel, panelsPerSlice } = attributes;
   const { f } = stage;
@@ -152,7 +179,7 @@ function emitProducts(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, st
   const panels = f.let(f.select(i32.const(panelsOfLast), i32.const(panelsPerSlice), isLast));
   const source = f.let(place.sources);
   const product = f.let(stage.scratch(place.products));
-  const weight = f.let(i32.add(stage.input(1), i32.mul(place.slice, points * sizes.pointSize * 4)));
+  const weight = f.let(place.weights);
   const [point, index] = [f.local.i32(), f.local.i32()];
   f.for(point, 0, points, 1, () => {
     f.for(index, 0, panels, 1, () => {
@@ -164,7 +191,7 @@ function emitProducts(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, st
       const isLastPanel = (): I32 => i32.and(isLast, i32.eq(index, panelsOfLast - 1));
       forPiece(f, { total: sizes.outer, size: panel, isLast: isLastPanel }, (lanes) => f.call(ofLanes(lanes), operands));
     });
-    f.set(source, i32.add(source, plan.sourcePointBytes));
+    f.set(source, i32.add(source, plan.source.pointBytes));
     f.set(product, i32.add(product, plan.productPointBytes));
     f.set(weight, i32.add(weight, sizes.pointSize * 4));
   });

@@ -1,86 +1,115 @@
 import { forPiece, forVectors, loadPack, type Pack, type Stage } from '@shoal/backend-wasm';
-import type { I32, Local } from '@shoal/backend-wasm/encoder';
+import type { FunctionBuilder, I32, Local } from '@shoal/backend-wasm/encoder';
 import type { WinogradPlan } from './convolution.ts';
-import { outputSide, points, sourceSide } from '../../winograd/tiles.ts';
-import { transformProducts, transformSource } from '../../winograd/transforms.ts';
+import { outputSide, sourceSide, type tilesOf } from '../../winograd/tiles.ts';
+import { transformProducts, type factors, type transformSource } from '../../winograd/transforms.ts';
 import { constantsFor, packed } from './arithmetic.ts';
 
 const vectorBytes = 16;
 
-/** Where a tile lies: first cells, the source's perhaps outside. */
-export interface TilePlace {
-  readonly image: Local<'i32'>;
-  readonly targetRow: Local<'i32'>;
-  readonly targetColumn: Local<'i32'>;
-  readonly sourceRow: Local<'i32'>;
-  readonly sourceColumn: Local<'i32'>;
+/** A tensor that goes through a transform tile by tile. */
+export interface TransformedTiles {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  /** Side of a tile. */
+  readonly side: number;
+  readonly transform: typeof transformSource;
+  readonly constants: keyof typeof factors;
+  /** Vectors that are computed side by side. */
+  readonly vectors: number;
+  /** From one point to the next in what is written. */
+  readonly pointBytes: number;
 }
 
-/** Transforms the source of one tile. A tile that reaches over an edge is copied into a patch first, with zeros around it. */
-export function emitSourceTile(
-  plan: WinogradPlan,
-  stage: Stage,
-  { place, patch, to }: { readonly place: TilePlace; readonly patch: Local<'i32'>; readonly to: Local<'i32'> },
-): void {
-  const { f } = stage;
+/** Where a tile lies: in which image, and its first cell. */
+export interface TilePlace {
+  readonly image: Local<'i32'>;
+  readonly row: Local<'i32'>;
+  readonly column: Local<'i32'>;
+}
+
+/** The cells of the output that tile `index` stands for. */
+export function placeOf(f: FunctionBuilder, { down, across }: ReturnType<typeof tilesOf>, index: Local<'i32'>): TilePlace {
   const { i32 } = f;
-  const { height, width, channels } = plan.source;
+  const image = f.let(i32.divU(index, down * across));
+  const within = f.let(i32.remU(index, down * across));
+  return {
+    image,
+    row: f.let(i32.mul(i32.divU(within, across), outputSide)),
+    column: f.let(i32.mul(i32.remU(within, across), outputSide)),
+  };
+}
+
+/** Transforms one tile, which may lie partly outside. A tile that reaches over an edge is copied into a patch first, with zeros around it. */
+export function emitTransformedTile(
+  f: FunctionBuilder,
+  tensor: TransformedTiles,
+  { place, from, patch, to }: { readonly place: TilePlace } & Readonly<Record<'from' | 'patch' | 'to', Local<'i32'>>>,
+): void {
+  const { i32 } = f;
+  const { height, width, channels, side } = tensor;
   const cellBytes = channels * 4;
-  const from = f.local.i32();
-  const rowBytes = f.local.i32(sourceSide * cellBytes);
+  const first = f.local.i32();
+  const rowBytes = f.local.i32(side * cellBytes);
   const inside = (): void => {
-    const cell = i32.add(i32.mul(i32.add(i32.mul(place.image, height), place.sourceRow), width), place.sourceColumn);
-    f.set(from, i32.add(stage.input(0), i32.mul(cell, cellBytes)));
+    const cell = i32.add(i32.mul(i32.add(i32.mul(place.image, height), place.row), width), place.column);
+    f.set(first, i32.add(from, i32.mul(cell, cellBytes)));
     f.set(rowBytes, width * cellBytes);
   };
   const overEdge = (): void => {
-    emitPatch(plan, stage, place, patch);
-    f.set(from, patch);
+    emitPatch(f, tensor, { place, from, patch });
+    f.set(first, patch);
   };
-  if (height < sourceSide || width < sourceSide) overEdge();
+  if (height < side || width < side) overEdge();
   else {
-    const fits = (first: Local<'i32'>, size: number): I32 => i32.leU(first, size - sourceSide);
-    f.if(i32.and(fits(place.sourceRow, height), fits(place.sourceColumn, width)), inside, overEdge);
+    const fits = (at: Local<'i32'>, size: number): I32 => i32.leU(at, size - side);
+    f.if(i32.and(fits(place.row, height), fits(place.column, width)), inside, overEdge);
   }
-  emitSourceTransform(plan, stage, from, rowBytes, to);
+  emitTransform(f, tensor, { first, rowBytes, to });
 }
 
-/** Copies the source of a tile, with zeros for what lies outside. */
-function emitPatch({ source }: WinogradPlan, stage: Stage, { image, sourceRow, sourceColumn }: TilePlace, patch: Local<'i32'>): void {
-  const { f } = stage;
+/** Copies a tile, with zeros for what lies outside. */
+function emitPatch(
+  f: FunctionBuilder,
+  { height, width, channels, side }: TransformedTiles,
+  { place: { image, row: top, column }, from, patch }: { readonly place: TilePlace } & Readonly<Record<'from' | 'patch', Local<'i32'>>>,
+): void {
   const { i32 } = f;
-  const { height, width, channels } = source;
   const cellBytes = channels * 4;
-  f.memory.fill(patch, 0, points * cellBytes);
-  const [first, last] = [f.let(sourceColumn), f.let(i32.add(sourceColumn, sourceSide))];
+  f.memory.fill(patch, 0, side ** 2 * cellBytes);
+  const [first, last] = [f.let(column), f.let(i32.add(column, side))];
   f.if(i32.ltS(first, 0), () => f.set(first, 0));
   f.if(i32.gtS(last, width), () => f.set(last, width));
   f.if(i32.gtS(last, first), () => {
     const row = f.local.i32();
-    const to = f.let(i32.add(patch, i32.mul(i32.sub(first, sourceColumn), cellBytes)));
-    f.for(row, sourceRow, f.let(i32.add(sourceRow, sourceSide)), 1, () => {
+    const to = f.let(i32.add(patch, i32.mul(i32.sub(first, column), cellBytes)));
+    f.for(row, top, f.let(i32.add(top, side)), 1, () => {
       f.if(i32.ltU(row, height), () => {
         const cell = i32.add(i32.mul(i32.add(i32.mul(image, height), row), width), first);
-        f.memory.copy(to, i32.add(stage.input(0), i32.mul(cell, cellBytes)), i32.mul(i32.sub(last, first), cellBytes));
+        f.memory.copy(to, i32.add(from, i32.mul(cell, cellBytes)), i32.mul(i32.sub(last, first), cellBytes));
       });
-      f.set(to, i32.add(to, sourceSide * cellBytes));
+      f.set(to, i32.add(to, side * cellBytes));
     });
   });
 }
 
 /** Channel by channel. Lanes beyond the last channel hold anything; nobody reads them. */
-function emitSourceTransform(plan: WinogradPlan, { f }: Stage, from: Local<'i32'>, rowBytes: Local<'i32'>, to: Local<'i32'>): void {
+function emitTransform(
+  f: FunctionBuilder,
+  { channels, side, transform, constants, vectors, pointBytes }: TransformedTiles,
+  { first, rowBytes, to }: Readonly<Record<'first' | 'rowBytes' | 'to', Local<'i32'>>>,
+): void {
   const { i32, v128 } = f;
-  const { channels } = plan.source;
-  const firsts = [from];
-  while (firsts.length < sourceSide) firsts.push(f.let(i32.add(firsts.at(-1)!, rowBytes)));
-  const constants = constantsFor(f, 'source');
-  forVectors(f, channels, plan.vectors, (offset, lanes) => {
-    const [target, ...rows] = [to, ...firsts].map((first) => f.let(i32.add(first, offset)));
+  const firsts = [first];
+  while (firsts.length < side) firsts.push(f.let(i32.add(firsts.at(-1)!, rowBytes)));
+  const factor = constantsFor(f, constants);
+  forVectors(f, channels, vectors, (offset, lanes) => {
+    const [target, ...rows] = [to, ...firsts].map((start) => f.let(i32.add(start, offset)));
     const read = (row: number, column: number): Pack => loadPack(f, rows[row]!, column * channels * 4, Math.ceil(lanes / 4));
     f.temporaries(() =>
-      transformSource(packed(f, constants), read, (point, values) =>
-        values.forEach((value, v) => v128.store(target!, value, point * plan.sourcePointBytes + v * vectorBytes, 4)),
+      transform(packed(f, factor), read, (point, values) =>
+        values.forEach((value, v) => v128.store(target!, value, point * pointBytes + v * vectorBytes, 4)),
       ),
     );
   });
@@ -95,11 +124,11 @@ export function emitOutputTile(
   const { f } = stage;
   const { i32 } = f;
   const { height, width, channels } = plan.target;
-  const cell = i32.add(i32.mul(i32.add(i32.mul(place.image, height), place.targetRow), width), place.targetColumn);
+  const cell = i32.add(i32.mul(i32.add(i32.mul(place.image, height), place.row), width), place.column);
   const at = f.let(i32.mul(cell, channels * 4));
   const whole = (): void => emitChannels(plan, stage, { slice, from, at, exists: null });
   if (height % outputSide === 0 && width % outputSide === 0) return whole();
-  const [rows, columns] = [f.let(i32.sub(height, place.targetRow)), f.let(i32.sub(width, place.targetColumn))];
+  const [rows, columns] = [f.let(i32.sub(height, place.row)), f.let(i32.sub(width, place.column))];
   f.if(i32.and(i32.geS(rows, outputSide), i32.geS(columns, outputSide)), whole, () =>
     emitChannels(plan, stage, { slice, from, at, exists: { rows, columns } }),
   );

@@ -1,5 +1,5 @@
 import type { Op, Shape } from '@shoal/core';
-import { points, tilesOf } from '../../winograd/tiles.ts';
+import { points, tilesOf, windowSide } from '../../winograd/tiles.ts';
 import type { Cell } from '../taps.ts';
 
 /** How transformed weights lie in memory: `[slice][point][panel][inner][lane]`, lanes beyond the last channel hold anything. */
@@ -20,6 +20,8 @@ export interface WinogradAttributes extends WinogradWeightAttributes {
   readonly origin: Cell;
   /** Tiles that go through the transforms together. */
   readonly block: number;
+  /** Whether the weight comes as it is: what multiplies a slice transforms it first, and nothing transformed goes through the memory. */
+  readonly isPlainWeight: boolean;
 }
 
 export interface WinogradSizes {
@@ -55,7 +57,7 @@ export const winogradWeight: Op<WinogradWeightAttributes> = {
   cost: () => ({}),
 };
 
-/** A convolution F(4x4, 3x3). Inputs: the source, transformed weights and, optionally, a bias of one number per output channel. */
+/** A convolution F(4x4, 3x3). Inputs: the source, the weight, transformed or not, and, optionally, a bias of one number per output channel. */
 export const winogradConvolution: Op<WinogradAttributes> = {
   name: 'conv/wasm-winograd',
   infer: (_, { outputShape }) => [{ shape: outputShape, dtype: 'f32' }],
@@ -64,4 +66,18 @@ export const winogradConvolution: Op<WinogradAttributes> = {
     const { inner, outer } = winogradSizes(attributes.weightShape, attributes);
     return { multiplyAccumulates: tilesOf(attributes.outputShape).count * points * inner * outer };
   },
+};
+
+/** A weight gradient by tiles of 4x4 cells of dy. */
+export interface WinogradGradientWeightAttributes {
+  /** The cell of x that the first tap of the first cell of dy reads. What lies outside of x is zero. */
+  readonly origin: Cell;
+}
+
+/** The gradient of the weight [3, 3, inner, outer]. Inputs: x and dy. */
+export const winogradGradientWeight: Op<WinogradGradientWeightAttributes> = {
+  name: 'conv/wasm-winograd-gradient-weight',
+  infer: ([x, dy]) => [{ shape: [windowSide, windowSide, x!.shape[3]!, dy!.shape[3]!], dtype: 'f32' }],
+  vjp: internal,
+  cost: ({ inputs: [x, dy] }) => ({ multiplyAccumulates: tilesOf(dy!.shape).count * points * x!.shape[3]! * dy!.shape[3]! }),
 };
