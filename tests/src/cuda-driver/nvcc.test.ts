@@ -79,7 +79,7 @@ test.skipIf(missing !== '')(
       await runtime.compile(trainingStep().program);
       await compileProducts(runtime);
     });
-    const rounded = await collectKernels(cudaPlugins, compileProducts, 'tf32');
+    const rounded = await collectKernels(cudaPlugins, compileProducts, { precision: 'tf32' });
     const tensor = rounded.filter(({ body }) => body.includes('SHOAL_MMA'));
     expect(tensor.length).toBeGreaterThan(1);
     const kernels = [...plain, ...tensor];
