@@ -33,8 +33,8 @@ export function liftTables(tables: readonly CudaTable[]): {
     text: (first) =>
       tables
         .map(({ name, dtype }, k) => {
-          const type = `const ${typeNames[dtype]}* const`;
-          return fixed`${type} ${name} = (${type})(shoal_n + shoal_n[${first + k}]);\n`;
+          const type = `const ${typeNames[dtype]}*`;
+          return fixed`${type} const ${name} = (${type})(shoal_n + shoal_n[${first + k}]);\n`;
         })
         .join(''),
     words(begin) {

@@ -11,6 +11,7 @@ import type { CudaKernel, Precision } from './kernel.ts';
 import type { KernelSource } from './source.ts';
 
 export { cudaFlags, printCuda, printEmulated, type KernelSource } from './source.ts';
+export { ShippedKernels } from './driver/shipped.ts';
 export { missingCompiler } from './emulated/compiler.ts';
 
 export interface KernelOptions {
@@ -63,6 +64,10 @@ export async function emulatedBackend(
   await compiler.build(kernels);
   return backendOn(() => Promise.resolve(new EmulatedMachine(compiler, precision, generic)));
 }
+
+/** The path of a library of emulated kernels. */
+export const emulatedLibrary = (kernels: readonly KernelSource[]): Promise<string> =>
+  new EmulatedCompiler(cacheFolder(), false).library(kernels);
 
 /** Compiles for a stand-in of the driver: the image is the path of a library of kernels for the CPU. */
 const emulatedImages = (): KernelCompiler => {

@@ -35,7 +35,7 @@ const codes = new Map(operations.map((operation, k) => [keyOf(operation), firstO
 
 /** Values that are alive at once, at most. The fusion of maps stays below it by far. */
 const registerCount = 128;
-const mostInputs = 64;
+const mostInputs = 32;
 
 const asBits = (text: string, dtype: Dtype | 'bool'): string => (dtype === 'f32' ? `shoal_bits(${text})` : `(unsigned)${text}`);
 const fromBits = (text: string, dtype: Dtype): string => (dtype === 'f32' ? `shoal_float(${text})` : `(${typeNames[dtype]})${text}`);
