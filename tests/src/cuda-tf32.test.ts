@@ -72,7 +72,7 @@ const kernels = await collectKernels(
   async (runtime) => {
     for (const product of products) await runtime.compile(programOf(product));
   },
-  'tf32',
+  { precision: 'tf32' },
 );
 const backend = await emulatedBackend(kernels, { precision: 'tf32' });
 

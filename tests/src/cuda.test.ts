@@ -1,5 +1,6 @@
 import { difference, relativeTo } from '@shoal/conformance';
-import { createRuntime, sizeOf, type Runtime } from '@shoal/core';
+import type { CudaKernel } from '@shoal/backend-cuda';
+import { createRuntime, sizeOf, type Backend, type Runtime } from '@shoal/core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeOracle } from './conformance/oracle.ts';
 import { products, programOf } from './cuda-products.ts';
@@ -11,8 +12,8 @@ const compileAll = async (runtime: Runtime): Promise<void> => {
   for (const product of products) await runtime.compile(programOf(product));
 };
 
-await onEmulatedCuda(compileAll, (backend) =>
-  describe('cuda, emulated', () => {
+const declare = (name: string) => (backend: Backend<CudaKernel>) =>
+  describe(name, () => {
     let runtime: Runtime;
     let oracle: Runtime;
     beforeAll(async () => {
@@ -52,5 +53,7 @@ await onEmulatedCuda(compileAll, (backend) =>
       );
       expect(difference(actual!, expected!, relativeTo(expected!, 2e-6)).ratio).toBeLessThanOrEqual(1);
     });
-  }),
-);
+  });
+
+await onEmulatedCuda(compileAll, declare('cuda, emulated'));
+await onEmulatedCuda(compileAll, declare('cuda, generic kernels, emulated'), { generic: true });

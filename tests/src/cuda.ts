@@ -4,7 +4,7 @@ import { checksOf, evaluate } from '@shoal/conformance';
 import type { Backend, CaseTable, Runtime } from '@shoal/core';
 import type { CudaKernel } from '@shoal/backend-cuda';
 import { coreCases } from '@shoal/core/cases';
-import { collectKernels, emulatedBackend } from '@shoal/backend-cuda/testing';
+import { collectKernels, emulatedBackend, type KernelOptions } from '@shoal/backend-cuda/testing';
 import { mathCases } from '@shoal/math/cases';
 import { mathCuda } from '@shoal/math/cuda';
 import { poolCases } from '@shoal/pool/cases';
@@ -37,9 +37,10 @@ export const compileCases =
 export async function onEmulatedCuda(
   work: (runtime: Runtime) => Promise<unknown>,
   declare: (backend: Backend<CudaKernel>) => void,
+  options: KernelOptions = {},
 ): Promise<void> {
-  const kernels = await collectKernels(cudaPlugins, work);
-  const backend = await emulatedBackend(kernels);
+  const kernels = await collectKernels(cudaPlugins, work, options);
+  const backend = await emulatedBackend(kernels, options);
   if (typeof backend === 'string') test.skip(`cuda emulation tests skipped: ${backend}`);
   else declare(backend);
 }

@@ -13,14 +13,22 @@ export interface Accessor {
   readonly name: string;
   readonly reads: readonly Value[];
   readonly writes: readonly Value[];
+  /** What the elements behind the pointer are taken for; default the dtype of the tensor. */
+  readonly pointer?: Dtype;
   readonly print: (elements: Elements) => string;
+}
+
+/** A launch, and the functions that it may call. */
+export interface EmittedLaunch {
+  readonly op: string;
+  readonly launch: Launch;
+  readonly accessors: readonly Accessor[];
 }
 
 /** A step as its kernel printed it, before memory is placed. */
 export interface EmittedStep {
   readonly step: Step;
-  readonly launches: readonly Launch[];
-  readonly accessors: readonly Accessor[];
+  readonly launches: readonly EmittedLaunch[];
   /** Tensors that exist during this step alone. */
   readonly scratch: readonly Value[];
 }
@@ -33,6 +41,7 @@ export function emitStep(step: Step, kernel: CudaKernel, precision: Precision): 
   const site: CudaSite<object> = {
     attributes: node.attributes,
     precision,
+    generic: false,
     inputs: node.inputs.map(({ shape, dtype }, k): CudaInput => {
       const load = step.loads[k];
       accessors.push(load ? fusedLoad(`in${k}`, load, dtype) : plainLoad(`in${k}`, step.inputs[k]!, dtype));
@@ -58,7 +67,7 @@ export function emitStep(step: Step, kernel: CudaKernel, precision: Precision): 
     },
   };
   const launches = kernel.emit(site as CudaSite<never>);
-  return { step, launches, accessors, scratch };
+  return { step, launches: launches.map((launch) => ({ op: node.op.name, launch, accessors })), scratch };
 }
 
 const reader = (name: string, dtype: Dtype, body: string): string =>
@@ -66,11 +75,11 @@ const reader = (name: string, dtype: Dtype, body: string): string =>
 const writer = (name: string, dtype: Dtype, body: string): string =>
   `auto ${name} = [&](const int i, const ${typeNames[dtype]} value) { ${body} };\n`;
 
-function plainLoad(name: string, value: Value, dtype: Dtype): Accessor {
+export function plainLoad(name: string, value: Value, dtype: Dtype): Accessor {
   return { name, reads: [value], writes: [], print: ({ at }) => reader(name, dtype, `return ${at(value, 'i')};`) };
 }
 
-function plainStore(name: string, value: Value): Accessor {
+export function plainStore(name: string, value: Value): Accessor {
   return { name, reads: [], writes: [value], print: ({ at }) => writer(name, value.dtype, `${at(value, 'i')} = value;`) };
 }
 

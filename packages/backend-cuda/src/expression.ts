@@ -10,7 +10,7 @@ export interface PrintedExpression {
 
 /** How the leaves of an expression are read. */
 export interface Leaves {
-  readonly input: (index: number) => string;
+  readonly input: (index: number, dtype: Dtype) => string;
   readonly coordinate?: (axis: number) => string;
 }
 
@@ -34,7 +34,7 @@ export function printExpression(root: Expression, leaves: Leaves): PrintedExpres
 function print(x: Expression, leaves: Leaves, a: string, b: string, c: string): string {
   switch (x.kind) {
     case 'input':
-      return leaves.input(x.index);
+      return leaves.input(x.index, x.dtype);
     case 'constant':
       return printConstant(x.value, x.dtype);
     case 'coordinate':

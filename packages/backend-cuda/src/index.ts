@@ -25,5 +25,7 @@ export {
   type Precision,
 } from './kernel.ts';
 export { broadcastIndex } from './kernels/broadcast.ts';
+export { declareBroadcast, type DeclaredIndex } from './kernels/gather.ts';
 export { reduction, type ReductionOptions } from './reduction.ts';
+export { fixed } from './text.ts';
 export { overCells, overWindows } from './window.ts';

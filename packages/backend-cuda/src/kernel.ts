@@ -1,5 +1,5 @@
 import type { Dtype, Fusion, Kernel, Op, OpSite, Shape, Support, TensorType } from '@shoal/core';
-import { printConstant } from './expression.ts';
+import { fixed } from './text.ts';
 
 /**
  * One kernel launch, as CUDA C. The backend adds parameters, the entry point and the functions behind `read` and `write`.
@@ -12,11 +12,12 @@ export interface Launch {
   readonly threads: number;
   /**
    * What one block does, as statements that are the same for all its threads; `group` (int) is the block's number. What threads do
-   * each for themselves stands in phases.
+   * each for themselves stands in phases. Dimensions of arrays and other numbers that must be known to the compiler are `fixed`.
    */
   readonly body: string;
-  /** Tables and functions at namespace scope; functions are marked `SHOAL_DEVICE`. */
+  /** Functions at namespace scope, marked `SHOAL_DEVICE`. */
   readonly declarations?: string;
+  readonly tables?: readonly CudaTable[];
 }
 
 /** A tensor that a kernel reads. Indices are int expressions counting elements row-major. */
@@ -48,12 +49,17 @@ export interface CudaScratch {
  */
 export type Precision = 'float32' | 'tf32';
 
-/** A node as a kernel prints it. Every size is known: print it as a constant. */
+/** A node as a kernel prints it. Every size is known: print it as a constant; text that sizes shape is one for `generic` to unify. */
 export interface CudaSite<A> {
   readonly inputs: readonly CudaInput[];
   readonly outputs: readonly CudaOutput[];
   readonly attributes: A;
   readonly precision: Precision;
+  /**
+   * Asks for text that is the same for all shapes but for its numbers, as it was compiled before any shape was known. Only what sizes
+   * decide otherwise needs to look: leaving out an axis of size 1, say.
+   */
+  readonly generic: boolean;
   readonly scratch: (dtype: Dtype, size: number) => CudaScratch;
 }
 
@@ -89,17 +95,18 @@ export function cudaKernel<A extends object>(op: Op<A>, { emit, supports, fusion
 /** Threads of a block whose threads do not work together. */
 const elementThreads = 256;
 
+type Extras = Pick<Launch, 'declarations' | 'tables'>;
+
 /** `count` threads, one for each value of `i` (int) from 0. */
-export function elements(count: number, body: string, declarations = ''): Launch {
+export function elements(count: number, body: string, extras: Extras = {}): Launch {
   const threads = elementThreads;
-  const guard = count % threads === 0 ? '' : `if (i < ${count}) `;
-  const text = step(threads, `const int i = group * ${threads} + lane;\n${guard}{\n${body}\n}`);
-  return { blocks: Math.ceil(count / threads), threads, body: text, declarations };
+  const text = step(threads, fixed`const int i = group * ${threads} + lane;\nif (i < ${String(count)}) {\n${body}\n}`);
+  return { blocks: Math.ceil(count / threads), threads, body: text, ...extras };
 }
 
 /** `count` blocks of `threads` threads that work together, in phases over shared memory. */
-export function blocks(count: number, threads: number, body: string, declarations = ''): Launch {
-  return { blocks: count, threads, body, declarations };
+export function blocks(count: number, threads: number, body: string, extras: Extras = {}): Launch {
+  return { blocks: count, threads, body, ...extras };
 }
 
 /**
@@ -107,20 +114,20 @@ export function blocks(count: number, threads: number, body: string, declaration
  * with it; what a thread keeps is declared with {@link own}, and what it shows to others with {@link shared}. In a phase, no thread
  * reads what another one writes in the same phase. A phase never stands under a condition that threads answer differently.
  */
-export const phase = (threads: number, body: string): string => `SHOAL_PHASE(${threads})\n${body}\nSHOAL_BARRIER\n`;
+export const phase = (threads: number, body: string): string => fixed`SHOAL_PHASE(${threads})\n${body}\nSHOAL_BARRIER\n`;
 
 /**
  * A {@link phase} after which nobody waits: what follows may use what the same thread did, and warp instructions what the same warp
  * did, but nothing that other threads wrote.
  */
-export const step = (threads: number, body: string): string => `SHOAL_STEP(${threads})\n${body}\nSHOAL_END\n`;
+export const step = (threads: number, body: string): string => fixed`SHOAL_STEP(${threads})\n${body}\nSHOAL_END\n`;
 
 /** Declares memory of the block. */
-export const shared = (type: string, name: string, size: number): string => `SHOAL_SHARED ${type} ${name}[${size}];\n`;
+export const shared = (type: string, name: string, size: number): string => fixed`SHOAL_SHARED ${type} ${name}[${size}];\n`;
 
 /** Declares an array that each thread has of its own, over all phases: element `[1][2]` is `name[SHOAL_OWN][1][2]`. */
 export const own = (type: string, name: string, threads: number, dimensions: readonly number[]): string =>
-  `SHOAL_PRIVATE(${type}, ${name}, ${dimensions.map((size) => `[${size}]`).join('')}, ${threads})\n`;
+  fixed`SHOAL_PRIVATE(${type}, ${name}, ${dimensions.map((size) => fixed`[${size}]`).join('')}, ${threads})\n`;
 
 /**
  * Statements that take a row-major index apart: `unravel('i', [2, 3, 5], ['n', 'h', 'c'])` declares `n`, `h` and `c`.
@@ -134,8 +141,8 @@ export function unravel(index: string, shape: Shape, names: readonly (string | n
       inner /= n || 1;
       const name = names[axis];
       if (!name) return '';
-      const quotient = inner === 1 ? `(${index})` : `(${index}) / ${inner}`;
-      return `const int ${name} = ${n === 1 ? '0' : outermost ? quotient : `(${quotient}) % ${n}`};\n`;
+      const quotient = `(${index}) / ${inner}`;
+      return `const int ${name} = ${outermost ? quotient : `(${quotient}) % ${n}`};\n`;
     })
     .join('');
 }
@@ -147,17 +154,16 @@ export function ravel(shape: Shape, position: readonly string[]): string {
 
 /** Numbers that a kernel looks up. */
 export interface CudaTable {
-  /** At namespace scope; empty where all numbers are equal. */
-  readonly declaration: string;
+  readonly name: string;
+  readonly dtype: 'f32' | 'i32';
+  readonly values: readonly number[];
   readonly at: (index: string) => string;
 }
 
-/** A table of known numbers, computed in float64 on the host, such as one per row of a plane. */
-export function constantTable(name: string, dtype: 'f32' | 'i32', values: readonly number[]): CudaTable {
-  const print = (value: number): string => printConstant(value, dtype);
-  const [first] = values;
-  if (first !== undefined && values.every((value) => value === first)) return { declaration: '', at: () => print(first) };
-  const type = dtype === 'f32' ? 'float' : 'int';
-  const declaration = `SHOAL_TABLE ${type} ${name}[${values.length}] = {${values.map(print).join(', ')}};\n`;
-  return { declaration, at: (index) => `${name}[${index}]` };
-}
+/** A table of known numbers, computed in float64 on the host, such as one per row of a plane. It goes to {@link elements} with its text. */
+export const constantTable = (name: string, dtype: 'f32' | 'i32', values: readonly number[]): CudaTable => ({
+  name,
+  dtype,
+  values,
+  at: (index) => `${name}[${index}]`,
+});

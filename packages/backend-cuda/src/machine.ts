@@ -24,6 +24,8 @@ export interface Sequence {
 export interface Machine {
   readonly info: DeviceInfo;
   readonly precision: Precision;
+  /** Whether it takes generic kernels alone, which were compiled before any shape was known. */
+  readonly generic: boolean;
   /** Undefined bytes, at a multiple of 256. */
   allocate(op: string, bytes: number): Address;
   free(address: Address): void;

@@ -16,7 +16,9 @@ import {
   type TensorData,
 } from '@shoal/core';
 import { assemble, type Assembled } from './assemble.ts';
-import { emitStep, type EmittedStep } from './emit.ts';
+import { assembleGeneric } from './generic/assemble.ts';
+import { emitGenericStep } from './generic/emit.ts';
+import { emitStep, type EmittedLaunch, type EmittedStep } from './emit.ts';
 import type { CudaKernel } from './kernel.ts';
 import type { Address, Command, Machine, Sequence } from './machine.ts';
 import { alignment, arrayFor, bytesOf, deviceArray, type Variables } from './memory.ts';
@@ -51,14 +53,29 @@ export async function compileProgram(
   schedule: Schedule,
   kernelFor: (node: Node) => CudaKernel,
 ): Promise<DeviceProgram> {
-  const emit = (steps: readonly Step[]): EmittedStep[] => steps.map((step) => emitStep(step, kernelFor(step.node), machine.precision));
+  const emit = (steps: readonly Step[]): EmittedStep[] =>
+    steps.map((step) => {
+      const kernel = kernelFor(step.node);
+      return machine.generic ? emitGenericStep(step, kernel) : emitStep(step, kernel, machine.precision);
+    });
   const [prelude, steps] = [emit(schedule.prelude), emit(schedule.steps)];
   checkSizes([...prelude, ...steps]);
   const allocations: Address[] = [];
   try {
     const { memory, placeOf, staged, copies } = placeTensors(machine, variables, schedule, prelude, steps, allocations);
-    const [first, rest] = [prelude, steps].map((emitted) => emitted.map((each) => stageOf(each, placeOf)));
-    await machine.load([...first!, ...rest!].flatMap(({ kernels }) => kernels));
+    const assembleLaunch = machine.generic ? assembleGeneric : assemble;
+    const assembled = [prelude, steps].map((emitted) =>
+      emitted.map((each) => assembledOf(each, (launch) => assembleLaunch(launch, placeOf))),
+    );
+    await machine.load(assembled.flat(2).map(({ kernel }) => kernel));
+    const placeWords = wordsIn(machine, assembled.flat(2), allocations);
+    const [first, rest] = [prelude, steps].map((emitted, i) =>
+      emitted.map(({ step }, k): Stage => ({
+        op: step.node.op.name,
+        step,
+        commands: assembled[i]![k]!.map((each) => launchOf(each, placeWords)),
+      })),
+    );
     const staging = staged.length > 0 ? { op: 'update', commands: staged } : null;
     return new CudaProgram(machine, { memory, prelude: first!, staging, steps: rest!, copies, placeOf, allocations });
   } catch (cause) {
@@ -154,15 +171,24 @@ function placeTensors(
   };
 }
 
-function stageOf(
-  { step, launches, accessors }: EmittedStep,
-  placeOf: (value: Value) => Address,
-): Stage & { readonly kernels: readonly Assembled['kernel'][] } {
-  const op = step.node.op.name;
-  const commands = launches
-    .filter(({ blocks }) => blocks > 0)
-    .map((launch) => ({ kind: 'launch' as const, ...assemble(op, launch, accessors, placeOf) }));
-  return { op, step, commands, kernels: commands.map(({ kernel }) => kernel) };
+const assembledOf = ({ launches }: EmittedStep, assembleLaunch: (launch: EmittedLaunch) => Assembled): readonly Assembled[] =>
+  launches.filter(({ launch }) => launch.blocks > 0).map(assembleLaunch);
+
+/** Puts the words of generic kernels into memory of their own, each list once; says where. */
+function wordsIn(machine: Machine, assembled: readonly Assembled[], allocations: Address[]): (words: readonly number[]) => Address {
+  const lists = new Map(assembled.flatMap(({ words }) => (words ? [[words.join(), words] as const] : [])));
+  const all = Int32Array.from([...lists.values()].flat());
+  if (all.length === 0) return () => 0n;
+  const start = machine.allocate('compile', all.byteLength);
+  allocations.push(start);
+  machine.upload('compile', start, all);
+  let next = 0;
+  const places = new Map([...lists].map(([key, words]) => [key, (next += words.length) - words.length]));
+  return (words) => start + BigInt(4 * places.get(words.join())!);
+}
+
+function launchOf({ kernel, blocks, arguments: addresses, words }: Assembled, placeWords: (words: readonly number[]) => Address): Command {
+  return { kind: 'launch', kernel, blocks, arguments: words ? [...addresses, placeWords(words)] : addresses };
 }
 
 const stepTime = ({ op, step }: Stage, nanoseconds: number): StepTime => ({ op, nanoseconds, ...(step ? { step } : {}) });

@@ -1,5 +1,6 @@
 import type { Dtype } from '@shoal/core';
 import { typeNames } from './expression.ts';
+import { fixed } from './text.ts';
 import { blocks, elements, phase, shared, type CudaScratch, type CudaSite, type Launch } from './kernel.ts';
 
 export interface ReductionOptions {
@@ -41,7 +42,7 @@ export function reduction(site: CudaSite<unknown>, options: ReductionOptions): r
   const plenty = results >= 16384 && terms <= 8 * sequentialTerms;
   if (terms <= sequentialTerms || plenty) return [sequential(stage, results, terms, write)];
 
-  const grid = gridOf(results, terms, adjacent);
+  const grid = site.generic ? genericGrid(results, terms, adjacent) : gridOf(results, terms, adjacent);
   if (grid.chunks === 1) return [tree(stage, results, terms, grid, write)];
   const partial = arithmetic.store(site, dtype, results * grid.chunks);
   const second: Stage = { ...stage, setup: '', value: (o, r) => partial.read(`${r} * ${results} + ${o}`) };
@@ -68,6 +69,14 @@ function gridOf(results: number, terms: number, adjacent: 'terms' | 'results'): 
   const tiles = Math.ceil(results / width);
   const wanted = Math.ceil(terms / (termsPerThread * (threads / width)));
   return { threads, width, chunks: Math.max(1, Math.min(wanted, Math.floor(enoughBlocks / tiles))) };
+}
+
+/** One for each neighbourhood in memory, with so few chunks that one thread joins them. */
+function genericGrid(results: number, terms: number, adjacent: 'terms' | 'results'): Grid {
+  const [threads, width] = [256, adjacent === 'terms' ? 1 : 32];
+  const wanted = Math.ceil(terms / (termsPerThread * (threads / width)));
+  const chunks = Math.max(1, Math.min(wanted, sequentialTerms, Math.floor(enoughBlocks / Math.ceil(results / width))));
+  return { threads, width, chunks };
 }
 
 /** How totals are held and joined. */
@@ -131,22 +140,22 @@ function tree(
 ): Launch {
   const step = threads / width;
   const perChunk = Math.ceil(terms / chunks);
-  const where = `const int o = group / ${chunks} * ${width} + lane % ${width};\nconst bool inside = o < ${results};\n`;
+  const where = fixed`const int o = group / ${String(chunks)} * ${width} + lane % ${width};\nconst bool inside = o < ${String(results)};\n`;
   const levels: string[] = [];
   for (let half = threads / 2; half >= width; half /= 2) {
-    const joined = join('reduction_shared[lane]', `reduction_shared[lane + ${half}]`);
-    levels.push(phase(threads, `if (lane < ${half}) reduction_shared[lane] = ${joined};`));
+    const joined = join('reduction_shared[lane]', fixed`reduction_shared[lane + ${half}]`);
+    levels.push(phase(threads, fixed`if (lane < ${half}) reduction_shared[lane] = ${joined};`));
   }
   // A thread without terms repeats the chunk's last, which changes no maximum.
-  const first = zero ?? value('o', `(begin + lane / ${width} < end ? begin + lane / ${width} : end - 1)`);
-  const gather = `${where}if (inside) {
+  const first = zero ?? value('o', fixed`(begin + lane / ${width} < end ? begin + lane / ${width} : end - 1)`);
+  const gather = fixed`${where}if (inside) {
   ${type} total = ${first};
-  for (int r = begin + lane / ${width}${zero ? '' : ` + ${step}`}; r < end; r += ${step}) total = ${join('total', value('o', 'r'))};
+  for (int r = begin + lane / ${width}${zero ? '' : fixed` + ${step}`}; r < end; r += ${step}) total = ${join('total', value('o', 'r'))};
   reduction_shared[lane] = total;
 }`;
-  const body = `${shared(type, 'reduction_shared', threads)}${setup}const int chunk = group % ${chunks};
-const int begin = chunk * ${perChunk};
-const int end = begin + ${perChunk} < ${terms} ? begin + ${perChunk} : ${terms};
-${phase(threads, gather)}${levels.join('')}${phase(threads, `${where}if (lane < ${width} && inside) { ${write('o', 'reduction_shared[lane]')} }`)}`;
+  const body = fixed`${shared(type, 'reduction_shared', threads)}${setup}const int chunk = group % ${String(chunks)};
+const int begin = chunk * ${String(perChunk)};
+const int end = begin + ${String(perChunk)} < ${String(terms)} ? begin + ${String(perChunk)} : ${String(terms)};
+${phase(threads, gather)}${levels.join('')}${phase(threads, fixed`${where}if (lane < ${width} && inside) { ${write('o', 'reduction_shared[lane]')} }`)}`;
   return blocks(Math.ceil(results / width) * chunks, threads, body);
 }

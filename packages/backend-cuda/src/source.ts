@@ -6,6 +6,8 @@ import { typeNames } from './expression.ts';
 export interface Parameter {
   readonly dtype: Dtype;
   readonly written: boolean;
+  /** Other pointers may lead to the same memory. */
+  readonly aliased: boolean;
 }
 
 /** A kernel that is complete but for the language around its body. */
@@ -13,7 +15,7 @@ export interface KernelSource {
   /** The op and a digest of all that follows: kernels of one name are one kernel. */
   readonly name: string;
   readonly threads: number;
-  /** Pointers `t0`, `t1` ...; no two of them overlap. */
+  /** Pointers `t0`, `t1` ...; no two of them overlap but where they are aliased. */
   readonly parameters: readonly Parameter[];
   readonly declarations: string;
   readonly body: string;
@@ -27,6 +29,10 @@ export function named(op: string, source: Omit<KernelSource, 'name'>): KernelSou
 
 /** What both languages share: functions of the expression language, and sums that carry their rounding errors along. */
 const helpers = `
+template <typename T> struct shoal_same {
+  T value;
+  SHOAL_MEMBER T operator[](int) const { return value; }
+};
 SHOAL_DEVICE bool shoal_nan(float x) { return (shoal_bits(x) & 0x7fffffffu) > 0x7f800000u; }
 // A NaN on either side is the result.
 SHOAL_DEVICE float shoal_max(float a, float b) { return shoal_nan(a) ? a : shoal_nan(b) ? b : a < b ? b : a; }
@@ -62,6 +68,7 @@ SHOAL_DEVICE float shoal_rounded(shoal_sum sum) { return fabsf(sum.total) <= 3.4
 `;
 
 const cudaPrelude = `#define SHOAL_DEVICE static __device__ __forceinline__
+#define SHOAL_MEMBER __device__ __forceinline__
 #define SHOAL_TABLE static __device__ const
 #define SHOAL_SHARED __shared__ __align__(16)
 #define SHOAL_PRIVATE(type, name, dimensions, threads) type name[1] dimensions;
@@ -96,7 +103,9 @@ export const printCuda = (kernels: readonly KernelSource[]): string => cudaPrelu
 export const cudaFlags: readonly string[] = ['--std=c++17', '--fmad=false'];
 
 function cudaKernelText({ name, threads, parameters, declarations, body }: KernelSource): string {
-  const list = parameters.map(({ dtype, written }, i) => `${written ? '' : 'const '}${typeNames[dtype]}* __restrict__ t${i}`);
+  const list = parameters.map(
+    ({ dtype, written, aliased }, i) => `${written ? '' : 'const '}${typeNames[dtype]}* ${aliased ? '' : '__restrict__ '}t${i}`,
+  );
   return `
 namespace in_${name} {
 ${declarations}extern "C" __global__ void __launch_bounds__(${threads}) ${name}(${list.join(', ')}) {
@@ -122,6 +131,7 @@ template <typename T> static inline T& shoal_at(T* pointer, int parameter, int s
   return *(T*)&shoal_nothing;
 }
 #define SHOAL_DEVICE static inline
+#define SHOAL_MEMBER inline
 #define SHOAL_TABLE static const
 #define SHOAL_SHARED
 #define SHOAL_PRIVATE(type, name, dimensions, threads) type name[threads] dimensions;

@@ -11,7 +11,15 @@ import type { CudaKernel, Precision } from './kernel.ts';
 import type { KernelSource } from './source.ts';
 
 export { cudaFlags, printCuda, printEmulated, type KernelSource } from './source.ts';
+export { ShippedKernels } from './driver/shipped.ts';
 export { missingCompiler } from './emulated/compiler.ts';
+
+export interface KernelOptions {
+  /** Default `float32`. */
+  readonly precision?: Precision;
+  /** Kernels that are the same for all shapes. Default false: those printed for each. */
+  readonly generic?: boolean;
+}
 
 /**
  * The kernels of every program that `work` compiles on the runtime it is given. That runtime runs nothing: each run rejects with
@@ -20,9 +28,9 @@ export { missingCompiler } from './emulated/compiler.ts';
 export async function collectKernels(
   plugins: readonly KernelSet<CudaKernel>[],
   work: (runtime: Runtime) => Promise<unknown>,
-  precision: Precision = 'float32',
+  { precision = 'float32', generic = false }: KernelOptions = {},
 ): Promise<readonly KernelSource[]> {
-  const machine = new CollectingMachine(precision);
+  const machine = new CollectingMachine(precision, generic);
   const runtime = await createRuntime(
     backendOn(() => Promise.resolve(machine)),
     plugins,
@@ -33,11 +41,9 @@ export async function collectKernels(
 
 const cacheFolder = (): string => join(tmpdir(), `shoal-cuda-emulation-${userInfo().username}`);
 
-export interface EmulationOptions {
+export interface EmulationOptions extends KernelOptions {
   /** Compile kernels with optimization: for whole networks. Default false: small cases are done sooner without. */
   readonly optimize?: boolean;
-  /** Default `float32`. */
-  readonly precision?: Precision;
 }
 
 /**
@@ -50,20 +56,25 @@ export interface EmulationOptions {
  */
 export async function emulatedBackend(
   kernels: readonly KernelSource[] = [],
-  { optimize = false, precision = 'float32' }: EmulationOptions = {},
+  { optimize = false, precision = 'float32', generic = false }: EmulationOptions = {},
 ): Promise<Backend<CudaKernel> | string> {
   const missing = missingCompiler();
   if (missing !== undefined) return missing;
   const compiler = new EmulatedCompiler(cacheFolder(), optimize);
   await compiler.build(kernels);
-  return backendOn(() => Promise.resolve(new EmulatedMachine(compiler, precision)));
+  return backendOn(() => Promise.resolve(new EmulatedMachine(compiler, precision, generic)));
 }
+
+/** The path of a library of emulated kernels. */
+export const emulatedLibrary = (kernels: readonly KernelSource[]): Promise<string> =>
+  new EmulatedCompiler(cacheFolder(), false).library(kernels);
 
 /** Compiles for a stand-in of the driver: the image is the path of a library of kernels for the CPU. */
 const emulatedImages = (): KernelCompiler => {
   const compiler = new EmulatedCompiler(cacheFolder(), false);
   return {
     name: 'g++',
+    generic: false,
     compile: async (kernels) => new TextEncoder().encode(`${await compiler.library(kernels)}\0`),
   };
 };

@@ -1,6 +1,7 @@
 import { runExternalFiles } from '@shoal/conformance/external';
 import { describeCases } from '@shoal/conformance/vitest';
-import { createRuntime, type Runtime } from '@shoal/core';
+import type { CudaKernel } from '@shoal/backend-cuda';
+import { createRuntime, type Backend, type Runtime } from '@shoal/core';
 import { allCases, compileCases, cudaPlugins, onEmulatedCuda } from '../cuda.ts';
 import { describeExternal, externalFiles } from './describe-external.ts';
 import { makeOracle } from './oracle.ts';
@@ -11,8 +12,11 @@ const compileAll = async (runtime: Runtime): Promise<void> => {
   await runExternalFiles(externalFiles(), runtime);
 };
 
-await onEmulatedCuda(compileAll, (backend) => {
+const declare = (name: string) => (backend: Backend<CudaKernel>) => {
   const makeRuntime = () => createRuntime(backend, cudaPlugins);
-  describeCases(allCases, makeRuntime, { backend: 'cuda, emulated', makeOracle });
-  describeExternal('cuda, emulated', makeRuntime);
-});
+  describeCases(allCases, makeRuntime, { backend: name, makeOracle });
+  describeExternal(name, makeRuntime);
+};
+
+await onEmulatedCuda(compileAll, declare('cuda, emulated'));
+await onEmulatedCuda(compileAll, declare('cuda, generic kernels, emulated'), { generic: true });

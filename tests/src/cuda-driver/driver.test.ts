@@ -1,4 +1,4 @@
-import { backendOnStub, missingCompiler } from '@shoal/backend-cuda/testing';
+import { backendOnStub, collectKernels, emulatedLibrary, missingCompiler } from '@shoal/backend-cuda/testing';
 import { cuda } from '@shoal/backend-cuda';
 import { createRuntime, input, map, expression as e, variable, type Runtime } from '@shoal/core';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -46,6 +46,27 @@ describe.skipIf(missing !== undefined)(`the driver layer${missing === undefined 
     await runtime.dispose();
     expect(stub.live()).toEqual({ count: 0, first: '' });
     expect(stub.misuse()).toBe('');
+  });
+
+  test('with nothing but the driver, the kernels are those that are shipped', async () => {
+    const kernels = await collectKernels(cudaPlugins, (runtime) => runtime.compile(trainingStep().program), { generic: true });
+    stub.ptx(await emulatedLibrary(kernels));
+    const runtime = await createRuntime(cuda({ driver: stub.path, kernels: 'shipped' }), cudaPlugins);
+    expect(runtime.info).toMatchObject({ flags: { compiler: 'none: shipped PTX' }, notes: [expect.stringContaining('install NVRTC')] });
+    const [actual, expected] = [await train(runtime), await train(await makeOracle())];
+    expected.forEach((value, i) => expect(Math.abs(actual[i]! - value)).toBeLessThan(2e-5 * Math.max(1, Math.abs(value))));
+    await runtime.dispose();
+    expect([stub.live().count, stub.misuse()]).toEqual([0, '']);
+  });
+
+  test('what is shipped has no TF32, and kernels are of known kinds', async () => {
+    const options = { driver: stub.path, kernels: 'shipped', precision: 'tf32' } as const;
+    await expect(createRuntime(cuda(options))).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringContaining('compute in float32'),
+    });
+    const unknown = createRuntime(cuda({ driver: stub.path, kernels: 'fast' as 'shipped' }));
+    await expect(unknown).rejects.toMatchObject({ code: 'ATTRIBUTE', message: expect.stringContaining("unknown kernels 'fast'") });
   });
 
   test('a steady run is one graph launch', async () => {

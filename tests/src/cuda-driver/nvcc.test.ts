@@ -31,6 +31,8 @@ const mostRegisters = 128;
 const mostSharedBytes = 48 * 1024;
 /** ptxas spills a word or two where it finds that cheaper than another register. */
 const mostSpillBytes = 16;
+/** A generic kernel holds its sizes, and puts some of those away that an inner loop does not need. */
+const mostGenericSpillBytes = 160;
 
 function resourcesIn(log: string): readonly Resources[] {
   const entries = log.split(/Compiling entry function /).slice(1);
@@ -74,15 +76,17 @@ test.skipIf(missing !== '')(
     const compileProducts = async (runtime: Runtime): Promise<void> => {
       for (const product of products) await runtime.compile(programOf(product));
     };
-    const plain = await collectKernels(cudaPlugins, async (runtime) => {
+    const compileAll = async (runtime: Runtime): Promise<void> => {
       await compileCases(allCases)(runtime);
       await runtime.compile(trainingStep().program);
       await compileProducts(runtime);
-    });
-    const rounded = await collectKernels(cudaPlugins, compileProducts, 'tf32');
+    };
+    const plain = await collectKernels(cudaPlugins, compileAll);
+    const rounded = await collectKernels(cudaPlugins, compileProducts, { precision: 'tf32' });
     const tensor = rounded.filter(({ body }) => body.includes('SHOAL_MMA'));
     expect(tensor.length).toBeGreaterThan(1);
-    const kernels = [...plain, ...tensor];
+    const generic = await collectKernels(cudaPlugins, compileAll, { generic: true });
+    const kernels = [...plain, ...tensor, ...generic];
     const found = await compileWithNvcc(kernels);
     const names = kernels.map(({ name }) => name).toSorted();
     for (const architecture of architectures) {
@@ -91,7 +95,9 @@ test.skipIf(missing !== '')(
       const most = (key: 'registers' | 'sharedBytes' | 'spillBytes'): Resources => own.reduce((a, b) => (b[key] > a[key] ? b : a));
       expect(most('registers').registers).toBeLessThanOrEqual(mostRegisters);
       expect(most('sharedBytes').sharedBytes).toBeLessThanOrEqual(mostSharedBytes);
-      expect(most('spillBytes').spillBytes).toBeLessThanOrEqual(mostSpillBytes);
+      const generics = new Set(generic.map(({ name }) => name));
+      const spilling = own.filter(({ name, spillBytes }) => spillBytes > (generics.has(name) ? mostGenericSpillBytes : mostSpillBytes));
+      expect(spilling).toEqual([]);
       const report = (['registers', 'sharedBytes', 'spillBytes'] as const).map((key) => `${most(key)[key]} ${key} (${most(key).name})`);
       console.log(`${architecture}: ${own.length} kernels; at most ${report.join(', ')}`);
     }

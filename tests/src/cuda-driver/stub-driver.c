@@ -1,6 +1,7 @@
 /*
  * A stand-in for the NVIDIA driver, for tests of what calls it. Handles, addresses and sizes are checked, misuse is remembered as
- * text; any call can be made to fail. An image is the path of a library of kernels for the CPU: launches run those.
+ * text; any call can be made to fail. An image is the path of a library of kernels for the CPU: launches run those. Or it is PTX, whose
+ * entries are looked up in a library that was named before.
  */
 #include <dlfcn.h>
 #include <stdint.h>
@@ -25,6 +26,7 @@ typedef struct object {
   int kind, recorded, queries;
   size_t bytes;
   void *library, *memory;
+  char *ptx;
   command *commands;
   double time;
   struct object *next;
@@ -42,7 +44,7 @@ static function *functions;
 static object *current, *capturing;
 static command **tail;
 static int calls, fail_at, fail_code, version = 12040, devices = 1, launches, graph_launches, queries_before_done;
-static char misuse[512], failed_call[64];
+static char misuse[512], failed_call[64], ptx_library[512];
 
 static void complain(const char *call, const char *what) {
   if (!misuse[0]) snprintf(misuse, sizeof misuse, "%s: %s", call, what);
@@ -56,6 +58,8 @@ void stub_reset(void) {
 }
 void stub_fail(int at, int code) { calls = 0; fail_at = at; fail_code = code; failed_call[0] = 0; }
 void stub_set(int driver_version, int device_count, int queries) { version = driver_version; devices = device_count; queries_before_done = queries; }
+/* The library that holds what the entries of PTX are to do. */
+void stub_ptx(const char *path) { snprintf(ptx_library, sizeof ptx_library, "%s", path); }
 int stub_calls(void) { return calls; }
 int stub_launches(void) { return launches; }
 int stub_graph_launches(void) { return graph_launches; }
@@ -95,6 +99,7 @@ static void forget(object *gone) {
   for (object **at = &objects; *at; at = &(*at)->next)
     if (*at == gone) { *at = gone->next; break; }
   free(gone->memory);
+  free(gone->ptx);
   free(gone);
 }
 static int inside(uint64_t address, size_t bytes) {
@@ -257,10 +262,12 @@ int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *stream)
 int cuModuleLoadData(void **module, const void *image) {
   ENTER();
   IN_CONTEXT();
-  void *library = dlopen(image, RTLD_NOW);
+  const int is_ptx = !strncmp(image, "//", 2);
+  void *library = dlopen(is_ptx ? ptx_library : image, RTLD_NOW);
   if (!library) return 200;
   object *o = make(MODULE);
   o->library = library;
+  o->ptx = is_ptx ? strdup(image) : 0;
   *module = o;
   return 0;
 }
@@ -276,6 +283,15 @@ int cuModuleGetFunction(void **found, void *module, const char *name) {
   snprintf(symbol, sizeof symbol, "%s_parameters", name);
   const int *parameters = dlsym(library, symbol);
   if (!f->run || !threads || !parameters) return 500;
+  if (((object *)module)->ptx) {
+    snprintf(symbol, sizeof symbol, ".entry %s(", name);
+    const char *entry = strstr(((object *)module)->ptx, symbol);
+    if (!entry) return 500;
+    int count = 0;
+    const char *end = strchr(entry, ')');
+    for (const char *at = entry; (at = strstr(at, ".param .u64")) && at < end; at++) count++;
+    CHECK(count == *parameters, "the entry has other parameters than the kernel");
+  }
   f->threads = *threads;
   f->parameters = *parameters;
   f->module = module;

@@ -13,6 +13,8 @@ export interface StubDriver {
   fail(at: number, code: number): void;
   /** The driver's version, the number of its devices, and how often an event is asked for before it has happened. */
   set(version: number, devices: number, queries: number): void;
+  /** The library whose kernels the entries of PTX stand for. */
+  ptx(library: string): void;
   calls(): number;
   launches(): number;
   graphLaunches(): number;
@@ -39,6 +41,7 @@ export function compileStub(): StubDriver {
     reset: library.func('stub_reset', 'void', []) as StubDriver['reset'],
     fail: library.func('stub_fail', 'void', ['int', 'int']) as StubDriver['fail'],
     set: library.func('stub_set', 'void', ['int', 'int', 'int']) as StubDriver['set'],
+    ptx: library.func('stub_ptx', 'void', ['str']) as StubDriver['ptx'],
     calls: number('stub_calls'),
     launches: number('stub_launches'),
     graphLaunches: number('stub_graph_launches'),

@@ -27,6 +27,7 @@ describe('compiled kernels', () => {
   let compiled: number;
   const compiler = (name = 'NVRTC 12.4'): KernelCompiler => ({
     name,
+    generic: false,
     compile: async ([first], { capability }) => {
       compiled++;
       return new TextEncoder().encode(`${first!.name} for ${capability} by ${name}`);

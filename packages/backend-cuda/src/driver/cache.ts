@@ -28,11 +28,13 @@ const digestOf = (...parts: readonly (string | Uint8Array)[]): Buffer =>
 /** A compiler that keeps its images in a folder, by what they are made of: text, flags, architecture and the compiler's version. */
 export class CachedCompiler implements KernelCompiler {
   readonly name: string;
+  readonly generic: boolean;
   readonly #compiler: KernelCompiler;
   readonly #folder: string;
 
   constructor(compiler: KernelCompiler, folder: string) {
     this.name = compiler.name;
+    this.generic = compiler.generic;
     this.#compiler = compiler;
     this.#folder = folder;
   }

@@ -10,5 +10,7 @@ export interface Target {
 export interface KernelCompiler {
   /** For people: `NVRTC 12.4`. */
   readonly name: string;
+  /** Whether it has generic kernels alone. */
+  readonly generic: boolean;
   compile(kernels: readonly KernelSource[], target: Target): Promise<Uint8Array>;
 }

@@ -38,6 +38,7 @@ class GraphSequence implements Sequence {
 export class DriverMachine implements Machine {
   readonly info: DeviceInfo;
   readonly precision: Precision;
+  readonly generic: boolean;
   readonly #api: DriverApi;
   readonly #opened: OpenedDevice;
   readonly #compiler: KernelCompiler;
@@ -53,6 +54,7 @@ export class DriverMachine implements Machine {
   constructor(opened: OpenedDevice, compiler: KernelCompiler, precision: Precision, info: DeviceInfo) {
     this.info = info;
     this.precision = precision;
+    this.generic = compiler.generic;
     this.#opened = opened;
     this.#api = opened.api;
     this.#compiler = compiler;

@@ -53,7 +53,7 @@ const installed = ((): Nvrtc | string => {
 })();
 
 const kernel = (body: string): KernelSource =>
-  named('test/double', { ...elements(1000, body), declarations: '', parameters: [{ dtype: 'f32', written: true }] });
+  named('test/double', { ...elements(1000, body), declarations: '', parameters: [{ dtype: 'f32', written: true, aliased: false }] });
 
 test.skipIf(typeof installed === 'string')(
   `NVRTC compiles for an architecture it knows, makes PTX for a newer one, and says what it does not take${typeof installed === 'string' ? ` skipped: ${installed}` : ''}`,

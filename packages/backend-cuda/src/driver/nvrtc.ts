@@ -61,6 +61,7 @@ type NvrtcFunction = KoffiFunc<(...parameters: unknown[]) => unknown>;
 /** Compiles kernels at run time, on a thread of its own, for the device's own architecture where it knows it. */
 export class Nvrtc implements KernelCompiler {
   readonly name: string;
+  readonly generic = false;
   readonly #functions: Readonly<Record<string, NvrtcFunction>>;
   readonly #architectures: readonly number[];
 

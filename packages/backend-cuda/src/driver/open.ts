@@ -6,6 +6,7 @@ import type { KernelCompiler } from './compiler.ts';
 import { loadDriver, unavailable } from './library.ts';
 import { DriverMachine } from './machine.ts';
 import { findNvrtc } from './nvrtc.ts';
+import { ShippedKernels } from './shipped.ts';
 
 /** What {@link cuda} takes. */
 export interface CudaOptions {
@@ -15,6 +16,11 @@ export interface CudaOptions {
   readonly driver?: string;
   /** Where NVRTC is, if it is not found. */
   readonly nvrtc?: string;
+  /**
+   * `compiled` for each shape, by NVRTC; or `shipped`: generic ones that the driver alone can run, in float32. By default compiled
+   * where NVRTC is found, or where `nvrtc` or TF32 ask for it, else shipped. They add in different orders: losses agree to rounding, bits do not.
+   */
+  readonly kernels?: 'compiled' | 'shipped';
   /**
    * How matrix products and convolutions compute. Default `float32`. `tf32` rounds their factors to 10 bits after the point (a relative
    * error of 5e-4 each) where tensor cores take them; it needs compute capability 8.0.
@@ -45,13 +51,16 @@ const version = (number: number): string => `${Math.floor(number / 1000)}.${Math
 /**
  * Opens a device through the driver.
  *
- * @param compilerFor the compiler for a driver of a major version; by default NVRTC
+ * @param compilerFor the compiler for a driver of a major version; by default NVRTC, or none
  * @throws ShoalError `UNSUPPORTED`, with the reason, where there is no driver, no device, no compiler, or they are too old
  */
 export function openDriverMachine(
-  { device: index = 0, driver, nvrtc, precision = 'float32' }: CudaOptions,
-  compilerFor: (driverMajor: number) => KernelCompiler = (major) => withCache(findNvrtc(major, nvrtc)),
+  options: CudaOptions,
+  compilerFor: (driverMajor: number) => KernelCompiler = (major) => compilerOf(options, major),
 ): DriverMachine {
+  const { device: index = 0, driver, precision = 'float32', kernels } = options;
+  if (kernels !== undefined && kernels !== 'compiled' && kernels !== 'shipped')
+    throw new ShoalError('ATTRIBUTE', { op, fact: `unknown kernels '${String(kernels)}'`, next: 'Use compiled or shipped' });
   if (precision !== 'float32' && precision !== 'tf32')
     throw new ShoalError('ATTRIBUTE', { op, fact: `unknown precision '${String(precision)}'`, next: 'Use float32 or tf32' });
   const api = apiOf(driver);
@@ -82,12 +91,27 @@ export function openDriverMachine(
         clockMHz: facts.clockMHz,
         precision,
       },
-      notes: [],
+      notes: compiler.generic ? ['its kernels are generic, not made for each shape: install NVRTC for those'] : [],
     };
     return new DriverMachine({ api, context, capability: facts.capability, close }, compiler, precision, info);
   } catch (cause) {
     close();
     throw cause;
+  }
+}
+
+function compilerOf({ kernels, nvrtc, precision }: CudaOptions, driverMajor: number): KernelCompiler {
+  if (kernels === 'shipped') {
+    if (precision === 'tf32')
+      throw unavailable('the kernels that are shipped compute in float32', "Leave out { kernels: 'shipped' } and install NVRTC");
+    return new ShippedKernels();
+  }
+  try {
+    return withCache(findNvrtc(driverMajor, nvrtc));
+  } catch (cause) {
+    const needed = kernels === 'compiled' || nvrtc !== undefined || precision === 'tf32';
+    if (needed || !(cause instanceof ShoalError && cause.code === 'UNSUPPORTED')) throw cause;
+    return new ShippedKernels();
   }
 }
 

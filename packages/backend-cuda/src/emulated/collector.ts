@@ -8,10 +8,12 @@ export class CollectingMachine implements Machine {
   readonly info: DeviceInfo = { backend: 'cuda', device: 'none', threads: 1, clock: 'none', flags: {}, notes: ['it collects kernels'] };
   readonly kernels = new Map<string, KernelSource>();
   readonly precision: Precision;
+  readonly generic: boolean;
   #next: Address = 0n;
 
-  constructor(precision: Precision) {
+  constructor(precision: Precision, generic: boolean) {
     this.precision = precision;
+    this.generic = generic;
   }
 
   allocate(_op: string, bytes: number): Address {

@@ -26,12 +26,14 @@ class EmulatedSequence implements Sequence {
 export class EmulatedMachine implements Machine {
   readonly info: DeviceInfo;
   readonly precision: Precision;
+  readonly generic: boolean;
   readonly #compiler: EmulatedCompiler;
   readonly #memory = new EmulatedMemory();
 
-  constructor(compiler: EmulatedCompiler, precision: Precision) {
+  constructor(compiler: EmulatedCompiler, precision: Precision, generic: boolean) {
     this.#compiler = compiler;
     this.precision = precision;
+    this.generic = generic;
     this.info = {
       backend: 'cuda',
       device: 'emulation on the CPU',

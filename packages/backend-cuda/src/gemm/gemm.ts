@@ -1,4 +1,5 @@
-import { blocks, elements, own, phase, shared, step, type CudaScratch, type CudaSite, type Launch } from '../kernel.ts';
+import { blocks, elements, own, phase, shared, step, type CudaScratch, type CudaSite, type CudaTable, type Launch } from '../kernel.ts';
+import { fixed } from '../text.ts';
 import { scalarCore } from './scalar.ts';
 import { fitsTensorCore, tensorCore } from './tensor.ts';
 import { depthTile, side, threads, type Core, type Tile } from './tile.ts';
@@ -18,6 +19,8 @@ export interface GemmOptions {
   readonly leftAdjacent?: 'k' | 'row';
   /** The same of the right factor; default `column`. */
   readonly rightAdjacent?: 'k' | 'column';
+  /** What the lambdas look up. */
+  readonly tables?: readonly CudaTable[];
   /** Stores one element; `batch`, `row` and `column` are names of int. */
   readonly write: (position: { readonly batch: string; readonly row: string; readonly column: string }, value: string) => string;
 }
@@ -38,8 +41,18 @@ function tileOf({ batch = 1, rows, columns }: GemmOptions): Tile {
     if (rowsEach >= columnsEach) rowsEach /= 2;
     else columnsEach /= 2;
   }
-  return { rowsEach, columnsEach, rows: side * rowsEach, columns: side * columnsEach };
+  return tileWith(rowsEach, columnsEach);
 }
+
+const tileWith = (rowsEach: number, columnsEach: number): Tile => ({
+  rowsEach,
+  columnsEach,
+  rows: side * rowsEach,
+  columns: side * columnsEach,
+});
+
+/** One for all sizes. */
+const genericTile = tileWith(4, 4);
 
 /**
  * Matrix products whose factors are computed: matmul and all three passes of a convolution (implicit GEMM) are this, with other
@@ -49,7 +62,7 @@ function tileOf({ batch = 1, rows, columns }: GemmOptions): Tile {
  */
 export function gemm(site: CudaSite<unknown>, options: GemmOptions): readonly Launch[] {
   const { batch = 1, rows, columns, depth } = options;
-  const tile = tileOf(options);
+  const tile = site.generic ? genericTile : tileOf(options);
   const core = site.precision === 'tf32' && fitsTensorCore(tile) ? tensorCore(tile) : scalarCore(tile);
   const tiles = batch * Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
   const wanted = Math.min(mostSplits, Math.ceil((2 * enoughTiles) / Math.max(1, tiles)), Math.floor(depth / splitDepth));
@@ -70,8 +83,11 @@ ${options.write({ batch: 'batch', row: 'row', column: 'column' }, 'total')}`;
   return [first, elements(size, second)];
 }
 
+/** A number that the sizes of a product decide. */
+const sized = (count: number): string => `${count}`;
+
 function product(
-  { batch = 1, rows, columns, depth, left, right, leftAdjacent = 'k', rightAdjacent = 'column' }: GemmOptions,
+  { batch = 1, rows, columns, depth, left, right, leftAdjacent = 'k', rightAdjacent = 'column', tables = [] }: GemmOptions,
   tile: Tile,
   core: Core,
   splits: number,
@@ -85,7 +101,7 @@ function product(
       each: tile.rowsEach,
       width: tile.rows,
       byDepth: leftAdjacent === 'k',
-      inside: `row0 + across < ${rows}`,
+      inside: `row0 + across < ${sized(rows)}`,
       call: 'gemm_load_left(batch, row0 + across, from + k)',
     },
     {
@@ -93,17 +109,17 @@ function product(
       each: tile.columnsEach,
       width: tile.columns,
       byDepth: rightAdjacent === 'k',
-      inside: `column0 + across < ${columns}`,
+      inside: `column0 + across < ${sized(columns)}`,
       call: 'gemm_load_right(batch, from + k, column0 + across)',
     },
   ];
-  const fetchTiles = (from: string): string => step(threads, `const int from = ${from};\n${factors.map(fetch).join('')}`);
-  const keepTiles = (to: string): string => `const int to = ${to};\n${factors.map((factor) => keep(factor, core)).join('')}`;
+  const fetchTiles = (from: string): string => step(threads, fixed`const int from = ${from};\n${factors.map(fetch).join('')}`);
+  const keepTiles = (to: string): string => fixed`const int to = ${to};\n${factors.map((factor) => keep(factor, core)).join('')}`;
   const storage = factors.map(
     ({ name, each, width }) =>
       shared('float', `gemm_${name}`, 2 * depthTile * (width + core.skew)) + own('float', `fetched_${name}`, threads, [each]),
   );
-  const body = `${storage.join('')}${core.declarations}auto gemm_load_left = [&](const int batch, const int row, const int k) -> float {
+  const body = fixed`${storage.join('')}${core.declarations}auto gemm_load_left = [&](const int batch, const int row, const int k) -> float {
 (void)batch;
 ${left}
 };
@@ -111,26 +127,26 @@ auto gemm_load_right = [&](const int batch, const int k, const int column) -> fl
 (void)batch;
 ${right}
 };
-const int split = group % ${splits};
-const int columnTile = (group / ${splits}) % ${columnTiles};
-const int rowTile = (group / ${splits * columnTiles}) % ${rowTiles};
-const int batch = group / ${splits * columnTiles * rowTiles};
+const int split = group % ${sized(splits)};
+const int columnTile = (group / ${sized(splits)}) % ${sized(columnTiles)};
+const int rowTile = (group / ${sized(splits * columnTiles)}) % ${sized(rowTiles)};
+const int batch = group / ${sized(splits * columnTiles * rowTiles)};
 const int row0 = rowTile * ${tile.rows};
 const int column0 = columnTile * ${tile.columns};
-const int begin = split * ${perSplit};
-const int end = begin + ${perSplit} < ${depth} ? begin + ${perSplit} : ${depth};
-${fetchTiles('begin')}${phase(threads, core.clear + keepTiles('0'))}for (int k0 = begin; k0 < end; k0 += ${depthTile}) {
+const int begin = split * ${sized(perSplit)};
+const int end = begin + ${sized(perSplit)} < ${sized(depth)} ? begin + ${sized(perSplit)} : ${sized(depth)};
+${fetchTiles('begin')}${phase(threads, core.clear + keepTiles(fixed`0`))}for (int k0 = begin; k0 < end; k0 += ${depthTile}) {
 const int buffer = (k0 - begin) / ${depthTile} % 2;
-${fetchTiles(`k0 + ${depthTile}`)}${core.multiply}${phase(threads, keepTiles('1 - buffer'))}}
+${fetchTiles(fixed`k0 + ${depthTile}`)}${core.multiply}${phase(threads, keepTiles(fixed`1 - buffer`))}}
 ${step(
   threads,
   core.results((sum) => {
     const position = { batch: 'batch', row: 'row', column: 'column' };
-    return `const int row = row0 + down, column = column0 + across;
-if (row < ${rows} && column < ${columns}) { ${write(position, sum)} }`;
+    return fixed`const int row = row0 + down, column = column0 + across;
+if (row < ${sized(rows)} && column < ${sized(columns)}) { ${write(position, sum)} }`;
   }),
 )}`;
-  return blocks(batch * rowTiles * columnTiles * splits, threads, body);
+  return blocks(batch * rowTiles * columnTiles * splits, threads, body, { tables });
 }
 
 /** One of the two factors, as its tiles are fetched. */
@@ -148,19 +164,19 @@ interface Factor {
 
 /** The thread's element `n` of a tile: `k`, `across`. */
 const fetched = ({ byDepth, width }: Factor): string =>
-  `const int at = lane + n * ${threads};
-  ${byDepth ? `const int k = at % ${depthTile}, across = at / ${depthTile};` : `const int across = at % ${width}, k = at / ${width};`}`;
+  fixed`const int at = lane + n * ${threads};
+  ${byDepth ? fixed`const int k = at % ${depthTile}, across = at / ${depthTile};` : fixed`const int across = at % ${width}, k = at / ${width};`}`;
 
-const fetch = (factor: Factor): string => `SHOAL_UNROLL
+const fetch = (factor: Factor): string => fixed`SHOAL_UNROLL
 for (int n = 0; n < ${factor.each}; n++) {
   ${fetched(factor)}
   fetched_${factor.name}[SHOAL_OWN][n] = from + k < end && ${factor.inside} ? ${factor.call} : 0.0f;
 }
 `;
 
-const keep = (factor: Factor, { skew, factor: rounded }: Core): string => `SHOAL_UNROLL
+const keep = (factor: Factor, { skew, factor: rounded }: Core): string => fixed`SHOAL_UNROLL
 for (int n = 0; n < ${factor.each}; n++) {
   ${fetched(factor)}
-  gemm_${factor.name}[(to * ${depthTile} + k) * ${factor.width + skew} + across] = ${rounded(`fetched_${factor.name}[SHOAL_OWN][n]`)};
+  gemm_${factor.name}[(to * ${depthTile} + k) * ${factor.width + skew} + across] = ${rounded(fixed`fetched_${factor.name}[SHOAL_OWN][n]`)};
 }
 `;

@@ -1,26 +1,27 @@
 import { own, step } from '../kernel.ts';
+import { fixed } from '../text.ts';
 import { depthTile, side, threads, type Core, type Tile } from './tile.ts';
 
-const thread = `const int x = lane % ${side}, y = lane / ${side};\n`;
+const thread = fixed`const int x = lane % ${side}, y = lane / ${side};\n`;
 
 /** Multiplications and additions in float32, each product added with one rounding. A thread has runs of up to four neighbours, which one wide load brings. */
 export function scalarCore({ rowsEach, columnsEach, rows, columns }: Tile): Core {
   const skew = 4;
   const [rowRun, columnRun] = [Math.min(4, rowsEach), Math.min(4, columnsEach)];
   const spread = (of: string, index: string, run: number): string =>
-    `${of} * ${run} + ${index} % ${run} + ${index} / ${run} * ${side * run}`;
+    fixed`${of} * ${run} + ${index} % ${run} + ${index} / ${run} * ${side * run}`;
   const load = (name: string, index: string, width: number, at: string): string =>
-    `${name}[${index}] = gemm_${name}[(buffer * ${depthTile} + k) * ${width + skew} + ${at}];`;
+    fixed`${name}[${index}] = gemm_${name}[(buffer * ${depthTile} + k) * ${width + skew} + ${at}];`;
   return {
     skew,
     declarations: own('float', 'sum', threads, [rowsEach, columnsEach]),
-    clear: `SHOAL_UNROLL
+    clear: fixed`SHOAL_UNROLL
 for (int n = 0; n < ${rowsEach * columnsEach}; n++) sum[SHOAL_OWN][n / ${columnsEach}][n % ${columnsEach}] = 0.0f;
 `,
     factor: (text) => text,
     multiply: step(
       threads,
-      `${thread}for (int k = 0; k < ${depthTile}; k++) {
+      fixed`${thread}for (int k = 0; k < ${depthTile}; k++) {
   float left[${rowsEach}], right[${columnsEach}];
   SHOAL_UNROLL
   for (int r = 0; r < ${rowsEach}; r++) ${load('left', 'r', rows, spread('y', 'r', rowRun))}
@@ -33,7 +34,7 @@ for (int n = 0; n < ${rowsEach * columnsEach}; n++) sum[SHOAL_OWN][n / ${columns
   }
 }`,
     ),
-    results: (body) => `${thread}SHOAL_UNROLL
+    results: (body) => fixed`${thread}SHOAL_UNROLL
 for (int r = 0; r < ${rowsEach}; r++) {
   SHOAL_UNROLL
   for (int c = 0; c < ${columnsEach}; c++) {

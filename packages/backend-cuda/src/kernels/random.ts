@@ -1,5 +1,6 @@
 import { randomOp } from '@shoal/core';
 import { cudaKernel, elements } from '../kernel.ts';
+import { fixed } from '../text.ts';
 
 const philox = `SHOAL_DEVICE unsigned high(unsigned a, unsigned b) { return (unsigned)(((unsigned long long)a * b) >> 32); }
 SHOAL_DEVICE void philox(unsigned* c, unsigned k0, unsigned k1) {
@@ -19,12 +20,12 @@ SHOAL_DEVICE void philox(unsigned* c, unsigned k0, unsigned k1) {
 /** Philox4x32-10; a thread draws a block of four words. */
 export const randomKernel = cudaKernel(randomOp, {
   emit({ inputs: [step], outputs: [y], attributes: { seed, stream } }) {
-    const body = `unsigned words[4] = {(unsigned)i, 0u, ${step!.read('0')}, 0u};
-philox(words, ${seed >>> 0}u, ${stream >>> 0}u);
+    const body = fixed`unsigned words[4] = {(unsigned)i, 0u, ${step!.read('0')}, 0u};
+philox(words, ${`${seed >>> 0}u`}, ${`${stream >>> 0}u`});
 SHOAL_UNROLL
 for (int k = 0; k < 4; k++) {
-  if (4 * i + k < ${y!.size}) { ${y!.write('4 * i + k', 'words[k]')} }
+  if (4 * i + k < ${String(y!.size)}) { ${y!.write('4 * i + k', 'words[k]')} }
 }`;
-    return [elements(Math.ceil(y!.size / 4), body, philox)];
+    return [elements(Math.ceil(y!.size / 4), body, { declarations: philox })];
   },
 });

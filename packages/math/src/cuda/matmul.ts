@@ -1,4 +1,4 @@
-import { broadcastIndex, gemm, cudaKernel } from '@shoal/backend-cuda';
+import { declareBroadcast, gemm, cudaKernel } from '@shoal/backend-cuda';
 import { sizeOf } from '@shoal/core';
 import { matmulOp, matmulSizes } from '../matmul.ts';
 
@@ -11,7 +11,10 @@ export const matmul = cudaKernel(matmulOp, {
       attributes,
     } = site;
     const { batch, m, k, n } = matmulSizes(a!, b!, attributes);
-    const matrix = (shape: readonly number[], size: number): string => `(${broadcastIndex('batch', shape.slice(0, -2), batch)}) * ${size}`;
+    const [first, second] = [
+      declareBroadcast(site, 'left_matrix', 'batch', a!.shape.slice(0, -2), batch),
+      declareBroadcast(site, 'right_matrix', 'batch', b!.shape.slice(0, -2), batch),
+    ];
     const left = attributes.transposeA ? `k * ${m} + row` : `row * ${k} + k`;
     const right = attributes.transposeB ? `column * ${k} + k` : `k * ${n} + column`;
     return gemm(site, {
@@ -19,8 +22,9 @@ export const matmul = cudaKernel(matmulOp, {
       rows: m,
       columns: n,
       depth: k,
-      left: `return ${a!.read(`${matrix(a!.shape, m * k)} + ${left}`)};`,
-      right: `return ${b!.read(`${matrix(b!.shape, k * n)} + ${right}`)};`,
+      left: `${first.statements}return ${a!.read(`left_matrix * ${m * k} + ${left}`)};`,
+      right: `${second.statements}return ${b!.read(`right_matrix * ${k * n} + ${right}`)};`,
+      tables: [...first.tables, ...second.tables],
       leftAdjacent: attributes.transposeA ? 'row' : 'k',
       rightAdjacent: attributes.transposeB ? 'k' : 'column',
       write: ({ batch: at, row, column }, value) => y!.write(`(${at} * ${m} + ${row}) * ${n} + ${column}`, value),

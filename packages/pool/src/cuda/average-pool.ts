@@ -11,7 +11,7 @@ export const averagePool = cudaKernel(op, {
     const body = `${unravel('i', y!.shape, ['n', 'oh', 'ow', 'c'])}float total = 0.0f;
 ${overCells(attributes, { height, width }, `total += ${x!.read(ravel(x!.shape, ['n', 'h', 'w', 'c']))};`)}
 ${y!.write('i', `total / (${rows.at('oh')} * ${columns.at('ow')})`)}`;
-    return [elements(y!.size, body, rows.declaration + columns.declaration)];
+    return [elements(y!.size, body, { tables: [rows, columns] })];
   },
 });
 
@@ -25,6 +25,6 @@ export const averagePoolGradient = cudaKernel(gradient, {
     const visit = `total += ${dy!.read(ravel(dy!.shape, ['n', 'oh', 'ow', 'c']))} / (${rows.at('oh')} * ${columns.at('ow')});`;
     const body = `${unravel('i', dx!.shape, ['n', 'h', 'w', 'c'])}float total = 0.0f;
 ${overWindows(attributes, { height, width }, visit)}${dx!.write('i', 'total')}`;
-    return [elements(dx!.size, body, rows.declaration + columns.declaration)];
+    return [elements(dx!.size, body, { tables: [rows, columns] })];
   },
 });

@@ -4,7 +4,6 @@ import { bilinearCells, upsampleBilinearGradient as bilinearGradient, upsampleBi
 import { nearestCell, upsampleNearestGradient as nearestGradient, upsampleNearestOp } from '../upsample-nearest.ts';
 
 const range = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
-const declare = (...tables: readonly CudaTable[]): string => tables.map(({ declaration }) => declaration).join('');
 
 export const upsampleNearest = cudaKernel(upsampleNearestOp, {
   fusion: { epilogue: true },
@@ -22,7 +21,7 @@ export const upsampleNearest = cudaKernel(upsampleNearestOp, {
     );
     const source = ravel(x!.shape, ['n', rows.at('oh'), columns.at('ow'), 'c']);
     return [
-      elements(y!.size, `${unravel('i', y!.shape, ['n', 'oh', 'ow', 'c'])}${y!.write('i', x!.read(source))}`, declare(rows, columns)),
+      elements(y!.size, `${unravel('i', y!.shape, ['n', 'oh', 'ow', 'c'])}${y!.write('i', x!.read(source))}`, { tables: [rows, columns] }),
     ];
   },
 });
@@ -67,7 +66,7 @@ export const upsampleNearestGradient = cudaKernel(nearestGradient, {
     const columns = readersOf('columns', width, output.width, (j, cell) => nearestCell(mode, j, width, output.width) === cell);
     const sum = gather(rows, columns, `total += ${dy!.read(ravel(dy!.shape, ['n', 'oh', 'ow', 'c']))};`);
     const body = `${unravel('i', dx!.shape, ['n', 'h', 'w', 'c'])}${sum}${dx!.write('i', 'total')}`;
-    return [elements(dx!.size, body, declare(rows.begin, rows.end, columns.begin, columns.end))];
+    return [elements(dx!.size, body, { tables: [rows.begin, rows.end, columns.begin, columns.end] })];
   },
 });
 
@@ -115,7 +114,7 @@ const float down = ${rows.weight.at('oh')};
 const float upper = ${along(rows.low.at('oh'))};
 const float lower = ${along(rows.high.at('oh'))};
 ${y!.write('i', 'upper * (1.0f - down) + lower * down')}`;
-    return [elements(y!.size, body, declare(rows.low, rows.high, rows.weight, columns.low, columns.high, columns.weight))];
+    return [elements(y!.size, body, { tables: [rows.low, rows.high, rows.weight, columns.low, columns.high, columns.weight] })];
   },
 });
 
@@ -140,6 +139,6 @@ export const upsampleBilinearGradient = cudaKernel(bilinearGradient, {
       `total += ${share(rows, 'oh', 'h')} * ${share(columns, 'ow', 'w')} * ${dy!.read(ravel(dy!.shape, ['n', 'oh', 'ow', 'c']))};`,
     );
     const tables = [rows, columns].flatMap(({ low, high, weight, readers }) => [low, high, weight, readers.begin, readers.end]);
-    return [elements(dx!.size, `${unravel('i', dx!.shape, ['n', 'h', 'w', 'c'])}${sum}${dx!.write('i', 'total')}`, declare(...tables))];
+    return [elements(dx!.size, `${unravel('i', dx!.shape, ['n', 'h', 'w', 'c'])}${sum}${dx!.write('i', 'total')}`, { tables })];
   },
 });
