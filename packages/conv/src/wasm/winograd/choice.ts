@@ -24,7 +24,7 @@ const price = {
 const margin = 1.1;
 
 /** Bytes of transformed sources and products that a block keeps in the second-level cache. */
-const blockBytes = 400_000;
+const blockBytes = 200_000;
 const fewestTilesPerBlock = 6;
 /** Weights of fewer bytes stay in the second-level cache from one block to the next: blocks may be as many as threads share well. */
 const smallWeight = 700_000;
