@@ -2,6 +2,7 @@ import { ShoalError, sizeOf, type FusedExpression, type Step, type Value } from 
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder, Operand, V128 } from './encoder/index.ts';
 import type { EngineOptions, Lanes, Place, Stage, StageOptions, WasmKernel, WasmSite } from './kernel.ts';
 import { storeLanes, VECTOR_BYTES } from './lanes.ts';
+import { ELEMENT_BYTES } from './layout.ts';
 import { printExpression } from './print.ts';
 
 export interface ScratchRequest {
@@ -101,6 +102,21 @@ function stageOf(f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'
     const base = held(f, address);
     return (vector) => f.v128.load(base, offset + vector * VECTOR_BYTES, 4);
   };
+  /** The place in output 0, of which this step may write a slice: its cells are further apart then. */
+  const inOutput = (place: Place): Place => {
+    const { slice, outputs, node } = step;
+    if (!slice) return place;
+    const [own, whole] = [node.outputs[0]!, outputs[0]!].map(({ shape }) => shape.at(-1)! * ELEMENT_BYTES) as [number, number];
+    const { at, offset = 0, channel, channelOffset = 0 } = place;
+    const cells = (offset - channelOffset) / own;
+    if (own > 0 && !Number.isInteger(cells)) throw misuse(name, 'can write slices and stores vectors that reach into the next cell');
+    const cell = f.i32.divU(f.i32.sub(at, channel), own);
+    return {
+      ...place,
+      at: f.i32.add(at, f.i32.mul(cell, whole - own)),
+      offset: offset + (own > 0 ? cells : 0) * (whole - own) + slice.from * ELEMENT_BYTES,
+    };
+  };
   /** The epilogue of neighbouring vectors. */
   const finished = (results: readonly V128[], place: Place): readonly V128[] => {
     const { epilogue } = step;
@@ -115,7 +131,10 @@ function stageOf(f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'
     f,
     tile: pointer('tile'),
     input: (index) => pointer(`input${index}`, ', which is a fused expression or none'),
-    output: (index) => pointer(`output${index}`, ', which nobody wants or none'),
+    output(index) {
+      if (index === 0 && step.slice) throw misuse(name, 'can write slices and does not leave output 0 to store');
+      return pointer(`output${index}`, ', which nobody wants or none');
+    },
     scratch: ({ index }) => pointer(scratchName(index), ' of another site'),
     load(index, place) {
       const load = step.loads[index];
@@ -128,7 +147,8 @@ function stageOf(f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'
       const at = pinned(f, place);
       // All is computed before anything is written: what is written might be what is read, as far as the engine knows, and pairs could not be joined.
       const values = finished(results, at).map((value) => (results.length > 1 && !value.leaf ? f.let(value) : value));
-      const [address, offset] = addressOf(f, stage.output(0), at.at, at.offset);
+      const target = inOutput(at);
+      const [address, offset] = addressOf(f, pointer('output0', ', which nobody wants'), target.at, target.offset);
       const base = results.length > 1 ? held(f, address) : address;
       values.forEach((value, v) => storeLanes(f, base, value, Math.min(4, lanes - v * 4) as Lanes, offset + v * VECTOR_BYTES));
     },

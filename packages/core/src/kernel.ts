@@ -16,6 +16,11 @@ export interface Fusion {
    * expression, so any expression will do; `zero-preserving` ones read a zero halo through it, so f(0) = 0 must be proven.
    */
   readonly load?: Readonly<Record<number, 'masked' | 'zero-preserving'>>;
+  /**
+   * Output 0 may be a slice of a concatenation along the last axis: the kernel stores vectors that do not reach from one cell (a place on all
+   * axes but the last) into the next.
+   */
+  readonly slice?: boolean;
   /** For the kernel of maps: inputs may be expressions over the output's shape, whose values it can write to outputs of their own as well. */
   readonly keepsLoads?: boolean;
 }

@@ -11,7 +11,7 @@ export const isDepthwise = ({ channelsPerGroup, outputChannelsPerGroup }: Conv2d
 /** A planned convolution of each channel by itself. Inputs: the padded source, the weight [kh, kw, 1, c] and, optionally, a bias. */
 export const depthwiseTaps: Op<TapAttributes> = { ...tapConvolution, name: 'conv/wasm-depthwise-taps' };
 
-export const depthwiseTapsWasm = wasmKernel(depthwiseTaps, emitDepthwise, { fusion: { epilogue: true } });
+export const depthwiseTapsWasm = wasmKernel(depthwiseTaps, emitDepthwise, { fusion: { epilogue: true, slice: true } });
 
 /** Cells of a row that are computed together. */
 const cellsAtOnce = 4;

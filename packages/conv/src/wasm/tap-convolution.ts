@@ -36,7 +36,7 @@ export const tapConvolutionWasm = wasmKernel(
       if (phase.grid.height * phase.grid.width > 0) emitPhase(site, phase, index);
     });
   },
-  { fusion: { epilogue: true }, inPlace: () => ({ epilogue: true }) },
+  { fusion: { epilogue: true, slice: true }, inPlace: () => ({ epilogue: true }) },
 );
 
 /** Shortest row of cells that micro-tiles cut well. */

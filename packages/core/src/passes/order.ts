@@ -22,7 +22,8 @@ interface Task {
   /** Steps that read the variable that this one overwrites: it lets them go first where it can. */
   readonly readers: readonly number[];
   readonly reads: readonly number[];
-  readonly produced: number;
+  /** What it writes; several steps may write parts of one. */
+  readonly produces: readonly number[];
   readonly overwrites: readonly number[];
   readonly largest: number;
 }
@@ -81,8 +82,12 @@ function tasksOf({ steps, kept, elsewhere, updates }: Omit<OrderRequest, 'ranks'
     readers.push(kept.has(value) ? 1 : 0);
     return bytes.push(isElsewhere ? 0 : 4 * sizeOf(value.shape)) - 1;
   };
-  const makers = new Map<Value, number>();
-  steps.forEach(({ outputs }, at) => outputs.forEach((output) => output && makers.set(output, at)));
+  const makers = new Map<Value, number[]>();
+  steps.forEach(({ outputs }, at) =>
+    outputs.forEach((output) => {
+      if (output) makers.set(output, [...(makers.get(output) ?? []), at]);
+    }),
+  );
   const readersOf = new Map<Value, number[]>();
   steps.forEach(({ reads }, at) =>
     reads.forEach((value) => {
@@ -105,7 +110,7 @@ function tasksOf({ steps, kept, elsewhere, updates }: Omit<OrderRequest, 'ranks'
       waits: waits[at]!,
       readers: [...new Set(variables.flatMap((variable) => readersOf.get(variable) ?? []))].filter((reader) => reader !== at),
       reads: step.reads.map(numberOf),
-      produced: outputs.reduce((sum, value) => sum + bytes[value]!, 0),
+      produces: outputs,
       overwrites: step.overwrites.map(numberOf),
       largest: outputs.length > 0 ? bytes[outputs[0]!]! : 0,
     };
@@ -124,11 +129,13 @@ function arrange({ list, bytes, readers, fedBytes }: Tasks, ranks: readonly numb
   const left = [...readers];
   const waits = list.map((task) => task.waits);
   const done = list.map(() => false);
+  const exists = bytes.map(() => false);
   const order: number[] = [];
   let alive = fedBytes;
   let peak = alive;
   const dies = (value: number): boolean => left[value] === 1;
   const freed = ({ reads }: Task): number => reads.reduce((sum, value) => sum + (dies(value) ? bytes[value]! : 0), 0);
+  const taken = ({ produces }: Task): number => produces.reduce((sum, value) => sum + (exists[value] ? 0 : bytes[value]!), 0);
   const mayGo = (at: number): boolean => list[at]!.readers.every((reader) => done[reader]);
   const ready = new Set(waits.flatMap((count, at) => (count === 0 ? [at] : [])));
   const better = (a: number, b: number): boolean => ranks[a]! < ranks[b]! || (ranks[a] === ranks[b] && a < b);
@@ -144,7 +151,7 @@ function arrange({ list, bytes, readers, fedBytes }: Tasks, ranks: readonly numb
       }
       if (inTurn < 0 || better(at, inTurn)) inTurn = at;
       if (!eager) continue;
-      const gain = freed(list[at]!) - list[at]!.produced;
+      const gain = freed(list[at]!) - taken(list[at]!);
       if (gain < worthwhile) continue;
       if (gain > gained || (gain === gained && better(at, chosen))) [chosen, gained] = [at, gain];
     }
@@ -155,9 +162,10 @@ function arrange({ list, bytes, readers, fedBytes }: Tasks, ranks: readonly numb
     done[at] = true;
     order.push(at);
     const reused = task.overwrites.some((value) => dies(value) && bytes[value] === task.largest) ? task.largest : 0;
-    alive += task.produced - reused;
+    alive += taken(task) - reused;
     peak = Math.max(peak, alive);
     alive += reused - freed(task);
+    for (const value of task.produces) exists[value] = true;
     for (const value of task.reads) left[value]!--;
     for (const user of task.users) if (--waits[user]! === 0) ready.add(user);
   }

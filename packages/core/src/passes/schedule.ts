@@ -9,6 +9,7 @@ import { findEpilogues, findLoads, isAlias } from './fusion.ts';
 import { findGroups, type GroupLoad } from './groups.ts';
 import { orderSteps, sortSteps } from './order.ts';
 import { countUses } from './rewrite.ts';
+import { findSlices, type Slice } from './slices.ts';
 
 /** An elementwise expression over tensors of one shape, per-channel vectors and scalars, done inside a kernel. */
 export interface FusedExpression {
@@ -22,7 +23,7 @@ export interface FusedExpression {
 /** One kernel launch. */
 export interface Step {
   readonly node: Node;
-  /** The maps that the kernel does as well: those that it evaluates while loading, then that of the epilogue. */
+  /** What the kernel does as well: the maps that it evaluates while loading, that of the epilogue, the concatenation that it is the first to write to. */
   readonly fused: readonly Node[];
   /** For each input of the node: the stored tensor, or null where `loads` has an expression instead. */
   readonly inputs: readonly (Value | null)[];
@@ -32,6 +33,8 @@ export interface Step {
   /** What is written; null where nobody reads it. With an epilogue, output 0 is the epilogue's value. Loads that are kept come last. */
   readonly outputs: readonly (Value | null)[];
   readonly epilogue: FusedExpression | null;
+  /** Where in output 0 the step writes, if that is a concatenation that other steps write the rest of; null where it writes all of it. */
+  readonly slice: Slice | null;
   /** The distinct stored tensors the step reads. */
   readonly reads: readonly Value[];
   /** Stored tensors that must exist before the step runs though it does not read them. */
@@ -73,12 +76,13 @@ export function schedule(program: Program, kernelFor: (node: Node) => Kernel): S
   const loads = findLoads(nodes, uses, kernelFor, epilogues);
   const fused = new Set([...epilogues.values(), ...[...loads.values()].flatMap((list) => list.filter((map) => map !== null))]);
   const groups = findGroups(program, uses, kernelFor, fused);
+  const slices = findSlices(nodes, uses, kernelFor, { program, epilogues, fused });
   const absorbed = new Set([...fused, ...[...groups].flatMap(([leader, { members }]) => [...members].filter((node) => node !== leader))]);
 
   const producers = new Map([...epilogues].map(([producer, map]) => [map, producer]));
   const positions = new Map<Step, Node>();
   for (const node of nodes) {
-    if (isAlias(node) || epilogues.has(node)) continue;
+    if (isAlias(node) || epilogues.has(node) || slices.joined.has(node)) continue;
     // A kernel with an epilogue runs where its map stood: only there everything the map reads is ready.
     const producer = producers.get(node);
     if (absorbed.has(node) && !producer) continue;
@@ -87,10 +91,12 @@ export function schedule(program: Program, kernelFor: (node: Node) => Kernel): S
     const loaded = group
       ? [...group.members].filter((member) => member !== kernel)
       : (loads.get(kernel) ?? []).filter((each) => each !== null);
+    const slice = slices.of.get(kernel) ?? null;
     const parts = {
       node: kernel,
       map: producer ? node : null,
-      fused: producer ? [...loaded, node] : loaded,
+      slice,
+      fused: [...loaded, ...(producer ? [node] : []), ...(slice?.from === 0 ? [slice.concat] : [])],
       loads: group?.loads ?? loads.get(kernel)?.map(loadOf),
     };
     positions.set(makeStep(parts, kernelFor, uses, { stored, tokens }), node);
@@ -118,6 +124,7 @@ interface StepParts {
   readonly node: Node;
   /** The map that the node's kernel takes as epilogue, and what it takes as loads. */
   readonly map: Node | null;
+  readonly slice: Slice | null;
   readonly fused: readonly Node[];
   readonly loads: readonly (GroupLoad | null)[] | undefined;
 }
@@ -125,7 +132,7 @@ interface StepParts {
 const loadOf = (map: Node | null): GroupLoad | null => map && { ...(map.attributes as MapAttributes), values: map.inputs, result: null };
 
 function makeStep(
-  { node, map, fused, loads: loadMaps }: StepParts,
+  { node, map, slice, fused, loads: loadMaps }: StepParts,
   kernelFor: (node: Node) => Kernel,
   uses: ReadonlyMap<Value, number>,
   { stored, tokens }: { readonly stored: (value: Value) => Value; readonly tokens: ReadonlyMap<Value, readonly Value[]> },
@@ -136,7 +143,8 @@ function makeStep(
   });
   const inputs = node.inputs.map((value, i) => (loads[i] ? null : stored(value)));
   const epilogue = map ? epilogueOf(node.outputs[0]!, map, stored) : null;
-  const outputs = node.outputs.map((value, i) => (i === 0 && map ? map.outputs[0]! : uses.has(value) ? value : null));
+  const first = (slice?.concat ?? map)?.outputs[0];
+  const outputs = node.outputs.map((value, i) => (i === 0 && first ? first : uses.has(value) ? value : null));
   const kept = node.inputs.map((_, i) => {
     const result = loadMaps?.[i]?.result;
     return result ? outputs.push(result) - 1 : null;
@@ -156,9 +164,12 @@ function makeStep(
     kept,
     outputs,
     epilogue,
+    slice,
     reads: [...new Set([...operands.flat(), ...(epilogue?.values ?? [])].filter(isNeeded))],
     waitsFor: [...new Set(asked.flatMap((value) => tokens.get(value) ?? []))],
-    overwrites: [...new Set(own.filter(isNeeded))].filter((value) => !others.includes(value) && isAsLarge(value, node.outputs[0]!)),
+    overwrites: [...new Set(own.filter(isNeeded))].filter(
+      (value) => !others.includes(value) && !slice && isAsLarge(value, node.outputs[0]!),
+    ),
   };
 }
 
@@ -181,7 +192,7 @@ function separateStatic(steps: readonly Step[], program: Program): Pick<Schedule
   const prelude: Step[] = [];
   const rest: Step[] = [];
   for (const step of steps) {
-    if (step.reads.length === 0 || !step.reads.every(isFixed)) {
+    if (step.slice || step.reads.length === 0 || !step.reads.every(isFixed)) {
       rest.push(step);
       continue;
     }

@@ -66,7 +66,11 @@ export const matmulWasm = wasmKernel(
       b: { lead: lead(b), bytes: k * n * 4, columns, panel: columns * 4, step: n * 4 },
     });
   },
-  { lower, fusion: { epilogue: true }, inPlace: ({ inputs: [a, b], attributes }) => productInPlace(matmulSizes(a!, b!, attributes)) },
+  {
+    lower,
+    fusion: { epilogue: true, slice: true },
+    inPlace: ({ inputs: [a, b], attributes }) => productInPlace(matmulSizes(a!, b!, attributes)),
+  },
 );
 
 export const packedProductWasm = wasmKernel(
@@ -85,7 +89,7 @@ export const packedProductWasm = wasmKernel(
     });
   },
   {
-    fusion: { epilogue: true },
+    fusion: { epilogue: true, slice: true },
     inPlace: ({ inputs: [a], attributes }) => productInPlace(matmulSizes(a!, unpacked(attributes.bShape), attributes)),
   },
 );

@@ -48,7 +48,7 @@ export const averagePoolWasm = wasmKernel(
       };
     });
   },
-  { fusion: { epilogue: true, load: { 0: 'masked' } } },
+  { fusion: { epilogue: true, slice: true, load: { 0: 'masked' } } },
 );
 
 /** Every cell adds up the windows it is in. Where all have the same divisor, the sum is divided. */

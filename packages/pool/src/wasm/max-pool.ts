@@ -97,7 +97,7 @@ function emitMax(site: WasmSite<PoolAttributes>, winners: 'cells' | 'places'): v
 
 /** With a byte for each winner, and where somebody else than the gradient reads them, the winners of that. */
 export const maxPoolWasm = wasmKernel(maxPool, (site) => emitMax(site, 'cells'), {
-  fusion: { epilogue: true, load: { 0: 'masked' } },
+  fusion: { epilogue: true, slice: true, load: { 0: 'masked' } },
   lower: ([x], attributes) => {
     if (!fitsByte(attributes)) return null;
     const [y, places] = apply(maxPoolPlaces, [x!], attributes);
@@ -106,7 +106,7 @@ export const maxPoolWasm = wasmKernel(maxPool, (site) => emitMax(site, 'cells'),
 });
 
 export const maxPoolPlacesWasm = wasmKernel(maxPoolPlaces, (site) => emitMax(site, 'places'), {
-  fusion: { epilogue: true, load: { 0: 'masked' } },
+  fusion: { epilogue: true, slice: true, load: { 0: 'masked' } },
 });
 
 /** The first NaN wins, otherwise the first maximum; the first cell beats nothing. */

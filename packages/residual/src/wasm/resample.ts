@@ -191,5 +191,5 @@ export const resampleWasm = wasmKernel(
       }
     });
   },
-  { fusion: { epilogue: true } },
+  { fusion: { epilogue: true, slice: true } },
 );

@@ -34,7 +34,7 @@ export interface WinogradPlan {
  * transformed, multiplied with one slice of the weights after the other (36 products of matrices each, one per point), and the products
  * transformed back. Where there are few blocks the sources of all are transformed first, and blocks times slices shared among threads.
  */
-export const winogradConvolutionWasm = wasmKernel(winogradConvolution, emit, { fusion: { epilogue: true } });
+export const winogradConvolutionWasm = wasmKernel(winogradConvolution, emit, { fusion: { epilogue: true, slice: true } });
 
 function emit(site: WasmSite<WinogradAttributes>): void {
   const { attributes, inputs, outputs } = site;
