@@ -57,10 +57,12 @@ export function wasm(options: WasmOptions = {}): Backend<WasmKernel> {
 async function open(threads: number | undefined, strict: boolean, memoryLimit: number): Promise<Device<WasmKernel>> {
   const features = requireFeatures();
   const notes: string[] = [];
-  const team = await openTeam(threads, features, memoryLimit, notes);
+  const opening = openTeam(threads, features, memoryLimit, notes);
+  // While the workers start, this thread measures.
   const fma = features.relaxedSimd && !strict;
   const wide = isWide(fma, notes);
   const engine = { fma, strict, wide, tileRows: tileRows(fma, wide) };
+  const team = await opening;
   const info: DeviceInfo = {
     backend: 'wasm',
     device: `WebAssembly SIMD${fma ? ' with relaxed multiply-add' : ''}`,

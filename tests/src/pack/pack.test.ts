@@ -35,6 +35,14 @@ const network = await runtime.compile({ outputs: { output } });
 console.log((await network.run({ image: new Float32Array(224 * 224 * 3) })).output);
 `;
 
+/** Kernels of inference alone. */
+const inferencePage = `import { createRuntime, wasm } from '@shoal/backend-wasm';
+import { inferenceConvWasm } from '@shoal/conv/wasm';
+import { averagePoolWasm, maxPoolWasm } from '@shoal/pool/wasm';
+
+console.log((await createRuntime(wasm(), [inferenceConvWasm, averagePoolWasm, maxPoolWasm])).info);
+`;
+
 interface Bundle {
   readonly modules: readonly string[];
   readonly gzipBytes: number;
@@ -131,6 +139,7 @@ describeInstalled(`the packed packages${typeof node === 'string' ? ` skipped: ${
       expect(readme.gzipBytes).toBeLessThanOrEqual(budget);
       expect(readme.modules.some((id) => id.includes('/pool/dist/wasm/'))).toBe(true);
       expect(readme.modules.filter((id) => forOthers('webgpu|backend-webgpu|residual').test(id))).toEqual([]);
+      expect(readme.modules.filter((id) => /\/(winograd|depthwise|average-pool|max-unpool)/.test(id))).toEqual([]);
     });
 
     test(`ResNet-18 on WebGPU is at most ${budgets.resnet18WebgpuGzipBytes} bytes, and no WebAssembly is in it`, async () => {
@@ -140,6 +149,13 @@ describeInstalled(`the packed packages${typeof node === 'string' ? ` skipped: ${
       expect(gzipBytes).toBeLessThanOrEqual(budgets.resnet18WebgpuGzipBytes);
       expect(modules.some((id) => id.includes('/conv/dist/webgpu/'))).toBe(true);
       expect(modules.filter((id) => forOthers('wasm|backend-wasm').test(id))).toEqual([]);
+    });
+
+    test('a page that names the kernels of inference has no weight gradient in it', async () => {
+      write('inference.js', inferencePage);
+      const { modules } = await bundled(folder, 'inference.js', 'inference');
+      expect(modules.some((id) => id.includes('/conv/dist/wasm/winograd/convolution'))).toBe(true);
+      expect(modules.filter((id) => /\/wasm\/.*gradient-weight|unpool/.test(id))).toEqual([]);
     });
 
     test('its threads start in Chromium, with the same numbers', async ({ onTestFinished, skip }) => {

@@ -23,7 +23,8 @@ export function onReference(example: string): string {
     "import { createRuntime, wasm } from '@shoal/backend-wasm';",
     "import { createRuntime } from '@shoal/core';\nimport { reference } from '@shoal/core/reference';",
   );
-  return replaced(replaced(replaced(imported, "/wasm'", "/reference'"), 'wasm()', 'reference()'), 'Wasm', 'Reference');
+  const whole = replaced(replaced(imported, 'directConvWasm', 'convWasm'), 'maxPoolWasm', 'poolWasm');
+  return replaced(replaced(replaced(whole, "/wasm'", "/reference'"), 'wasm()', 'reference()'), 'Wasm', 'Reference');
 }
 
 /** `Math.random` with a seed (Park and Miller's generator), so that every run of the example has the same numbers. */

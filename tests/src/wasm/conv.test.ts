@@ -1,11 +1,13 @@
-import { input, sizeOf, type Shape } from '@shoal/core';
+import { createRuntime, wasm } from '@shoal/backend-wasm';
+import { gradients, input, sizeOf, type Shape } from '@shoal/core';
 import { conv2d, type Conv2dOptions } from '@shoal/conv';
 import { convReference } from '@shoal/conv/reference';
-import { convWasm } from '@shoal/conv/wasm';
+import { convWasm, directConvWasm, inferenceConvWasm } from '@shoal/conv/wasm';
 import { expect, test } from 'vitest';
 import { comparison, noise, withGradients } from './comparison.ts';
 
 const differences = comparison({ wasm: [convWasm], reference: [convReference] });
+const differencesDirectly = comparison({ wasm: [directConvWasm], reference: [convReference] });
 
 /** Shapes that fill tiles and blocks and leave something over: the conformance cases are smaller than one of either. */
 const layers: readonly (readonly [name: string, x: Shape, weight: Shape, options: Conv2dOptions])[] = [
@@ -25,11 +27,37 @@ const layers: readonly (readonly [name: string, x: Shape, weight: Shape, options
   ['one channel to one', [1, 30, 31, 1], [3, 3, 1, 1], { padding: 1 }],
 ];
 
-test.each(layers)('%s: forward and both gradients', async (_, shape, weightShape, options) => {
+type Layer = (typeof layers)[number];
+
+async function wrong(differ: typeof differences, [, shape, weightShape, options]: Layer): Promise<readonly string[]> {
   const [x, weight] = [input('x', shape), input('weight', weightShape)];
   const y = conv2d(x, weight, options);
   const seed = input('seed', y.shape);
   const feeds = { x: noise(sizeOf(shape)), weight: noise(sizeOf(weightShape), 3), seed: noise(sizeOf(y.shape), 7) };
   // Gradients to weights are float32 sums of thousands of terms.
-  expect(await differences({ outputs: withGradients(y, seed, { x, weight }) }, feeds, 4e-6)).toEqual([]);
+  return differ({ outputs: withGradients(y, seed, { x, weight }) }, feeds, 4e-6);
+}
+
+test.each(layers)('%s: forward and both gradients', async (...layer) => {
+  expect(await wrong(differences, layer)).toEqual([]);
+});
+
+/** What has kernels of its own among all of them. */
+const special: readonly Layer[] = [
+  ['depthwise, stride 2', [1, 11, 13, 10], [3, 3, 1, 10], { groups: 10, padding: 1, stride: 2 }],
+  ["3x3, Winograd's elsewhere", [1, 17, 18, 32], [3, 3, 32, 20], { padding: 1 }],
+];
+
+test.each(special)('%s, by the direct kernels: forward and both gradients', async (...layer) => {
+  expect(await wrong(differencesDirectly, layer)).toEqual([]);
+});
+
+test('the kernels of inference lack the gradient to the weights, and nothing else', async () => {
+  const runtime = await createRuntime(wasm({ threads: 1 }), [inferenceConvWasm]);
+  const [x, weight] = [input('x', [1, 8, 9, 4]), input('weight', [3, 3, 4, 5])];
+  const y = conv2d(x, weight);
+  const [dx, dw] = gradients(y, [x, weight], { seed: y });
+  expect(runtime.missing({ outputs: { y, dx: dx! } })).toEqual([]);
+  expect(runtime.missing({ outputs: { dw: dw! } })).toEqual([{ op: 'conv/conv2d-gradient-weight', reason: 'no kernel was given' }]);
+  await runtime.dispose();
 });

@@ -11,14 +11,14 @@ export function unsigned(value: number): number[] {
   return bytes;
 }
 
-/** Signed LEB128 of an integer of at most 64 bits. Numbers above 2^31 that mean unsigned 32-bit words wrap to their signed twin first. */
-export function signed(value: bigint): number[] {
+/** Signed LEB128 of an integer of 32 bits, or of 64. Numbers above 2^31 that mean unsigned words wrap to their signed twin first. */
+export function signed(value: number | bigint): number[] {
   const bytes: number[] = [];
   let rest = value;
   for (;;) {
-    const low = Number(rest & 0x7fn);
-    rest >>= 7n;
-    const done = (rest === 0n && (low & 0x40) === 0) || (rest === -1n && (low & 0x40) !== 0);
+    const low = typeof rest === 'bigint' ? Number(rest & 0x7fn) : rest & 0x7f;
+    rest = typeof rest === 'bigint' ? rest >> 7n : rest >> 7;
+    const done = Number(rest) === ((low & 0x40) === 0 ? 0 : -1);
     bytes.push(done ? low : low | 0x80);
     if (done) return bytes;
   }

@@ -191,7 +191,7 @@ export class FunctionBuilder {
   temporaries(body: () => void): void {
     this.#opened.push([]);
     body();
-    for (const local of this.#opened.pop() ?? []) this.set(local, constV128(Array.from({ length: 16 }, () => 0)));
+    for (const local of this.#opened.pop() ?? []) this.set(local, zero);
   }
 
   return(value?: Operand<ValueType>): void {
@@ -260,7 +260,7 @@ export class FunctionBuilder {
 
   #structure(kind: Label['kind'], open: readonly number[], body: (label: Label) => void): void {
     const label: Label = { kind };
-    for (const byte of open) this.#code.push(byte);
+    this.#code.push(...open);
     this.#labels.push(label);
     body(label);
     this.#labels.pop();
@@ -278,14 +278,16 @@ export class FunctionBuilder {
       operand.consume();
       this.#write(operand);
     }
-    for (const byte of code) this.#code.push(byte);
+    this.#code.push(...code);
   }
 
   #write(value: Value): void {
     if (value instanceof Local) this.#own(value);
     for (const operand of value.operands) this.#write(operand);
-    for (const byte of value.code) this.#code.push(byte);
+    this.#code.push(...value.code);
   }
 }
+
+const zero = constV128(Array.from({ length: 16 }, () => 0));
 
 const isVector = (local: Local): local is Local<'v128'> => local.type === 'v128';

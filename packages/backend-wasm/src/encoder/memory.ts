@@ -49,20 +49,6 @@ export function atomicInstructions(emit: Emit, effect: Effect) {
     /** Updates give the old value; drop it with `f.drop` when it is not needed. */
     add: update('i32.atomic.rmw.add', 0x1e),
     sub: update('i32.atomic.rmw.sub', 0x25),
-    and: update('i32.atomic.rmw.and', 0x2c),
-    or: update('i32.atomic.rmw.or', 0x33),
-    xor: update('i32.atomic.rmw.xor', 0x3a),
-    exchange: update('i32.atomic.rmw.xchg', 0x41),
-    /** Writes `replacement` where the word is `expected`; gives what the word was. */
-    compareExchange: (address: Operand<'i32'>, expected: Operand<'i32'>, replacement: Operand<'i32'>, offset = 0): I32 =>
-      effect(
-        new Value({
-          type: 'i32',
-          mnemonic: 'i32.atomic.rmw.cmpxchg',
-          code: [0xfe, 0x48, ...word(offset)],
-          operands: [toI32(address), toI32(expected), toI32(replacement)],
-        }),
-      ),
     /** Sleeps while the word is `expected`: 0 woken, 1 it was something else, 2 the time (nanoseconds, negative: no limit) is over. */
     wait32: (address: Operand<'i32'>, expected: Operand<'i32'>, timeout: Value<'i64'>, offset = 0): I32 =>
       effect(
@@ -83,6 +69,5 @@ export function atomicInstructions(emit: Emit, effect: Effect) {
           operands: [toI32(address), toI32(count)],
         }),
       ),
-    fence: (): void => emit([0xfe, 0x03, 0x00]),
   };
 }

@@ -102,7 +102,7 @@ export class ModuleBuilder {
 
   /** Bytes that instantiation writes to the memory at a fixed address. */
   data(address: number, bytes: Uint8Array): void {
-    this.#data.push(concatenate([[0x00, 0x41, ...signed(BigInt(address | 0)), 0x0b], unsigned(bytes.length), bytes]));
+    this.#data.push(concatenate([[0x00, 0x41, ...signed(address | 0), 0x0b], unsigned(bytes.length), bytes]));
   }
 
   /** A custom section: part of the bytes, and so of what engines key their code by, without any meaning to them. */

@@ -6,6 +6,7 @@ import {
   constV128,
   each,
   EncodeError,
+  extended,
   toF32,
   toF32x4,
   toF64,
@@ -88,20 +89,9 @@ const bits = vector('v128', toI32x4);
 const v128 = {
   const: constV128,
   load: load('v128.load', 'v128', simd(0), 16),
-  load8x8S: load('v128.load8x8_s', 'v128', simd(1), 8),
-  load8x8U: load('v128.load8x8_u', 'v128', simd(2), 8),
-  load16x4S: load('v128.load16x4_s', 'v128', simd(3), 8),
-  load16x4U: load('v128.load16x4_u', 'v128', simd(4), 8),
-  load8Splat: load('v128.load8_splat', 'v128', simd(7), 1),
-  load16Splat: load('v128.load16_splat', 'v128', simd(8), 2),
   load32Splat: load('v128.load32_splat', 'v128', simd(9), 4),
-  load64Splat: load('v128.load64_splat', 'v128', simd(10), 8),
   load32Zero: load('v128.load32_zero', 'v128', simd(92), 4),
-  load64Zero: load('v128.load64_zero', 'v128', simd(93), 8),
-  load8Lane: loadLane(8, 84),
-  load16Lane: loadLane(16, 85),
   load32Lane: loadLane(32, 86),
-  load64Lane: loadLane(64, 87),
   ...each(bits.one, {
     not: 77,
   }),
@@ -174,10 +164,6 @@ const f32x4 = {
     relaxedMadd: 261,
     relaxedNmadd: 262,
   }),
-  ...each(v4.two, {
-    relaxedMin: 269,
-    relaxedMax: 270,
-  }),
 };
 
 const v2 = vector('f64x2', toF64x2);
@@ -195,11 +181,9 @@ const f64x2 = {
     nearest: 148,
   }),
   convertLowI32x4S: unary('f64x2.convert_low_i32x4_s', toI32x4, 'v128', simd(254)),
-  convertLowI32x4U: unary('f64x2.convert_low_i32x4_u', toI32x4, 'v128', simd(255)),
   promoteLowF32x4: unary('f64x2.promote_low_f32x4', toF32x4, 'v128', simd(95)),
   ...each(v2.three, {
     relaxedMadd: 263,
-    relaxedNmadd: 264,
   }),
 };
 
@@ -233,12 +217,6 @@ const i32x4 = {
     abs: 160,
     neg: 161,
   }),
-  ...each(n4.test, {
-    allTrue: 163,
-    bitmask: 164,
-  }),
-  extendLowI16x8S: unary('i32x4.extend_low_i16x8_s', toI16x8, 'v128', simd(167)),
-  extendHighI16x8S: unary('i32x4.extend_high_i16x8_s', toI16x8, 'v128', simd(168)),
   extendLowI16x8U: unary('i32x4.extend_low_i16x8_u', toI16x8, 'v128', simd(169)),
   extendHighI16x8U: unary('i32x4.extend_high_i16x8_u', toI16x8, 'v128', simd(170)),
   ...each(n4.shift, {
@@ -291,17 +269,18 @@ export function simdInstructions(emit: Emit, { fma, relaxed }: SimdOptions) {
   const select = (mask: V128, a: Operand<'v128'>, b: Operand<'v128'>, lifted: Lift<'v128'>): V128 =>
     (relaxed ? laneselect : v128.bitselect)(lifted(a), lifted(b), mask);
   return {
-    v128: {
-      ...v128,
+    v128: extended(v128, {
       store: store(emit, toI32x4, simd(11), 16),
-      store8Lane: storeLane(emit, 8, 88),
-      store16Lane: storeLane(emit, 16, 89),
       store32Lane: storeLane(emit, 32, 90),
       store64Lane: storeLane(emit, 64, 91),
-    },
-    f32x4: { ...f32x4, madd, nmadd, select: (mask: V128, a: Operand<'v128'>, b: Operand<'v128'>): V128 => select(mask, a, b, toF32x4) },
-    i32x4: { ...i32x4, select: (mask: V128, a: Operand<'v128'>, b: Operand<'v128'>): V128 => select(mask, a, b, toI32x4) },
-    f64x2: { ...f64x2, madd: maddDouble },
+    }),
+    f32x4: extended(f32x4, {
+      madd,
+      nmadd,
+      select: (mask: V128, a: Operand<'v128'>, b: Operand<'v128'>): V128 => select(mask, a, b, toF32x4),
+    }),
+    i32x4: extended(i32x4, { select: (mask: V128, a: Operand<'v128'>, b: Operand<'v128'>): V128 => select(mask, a, b, toI32x4) }),
+    f64x2: extended(f64x2, { madd: maddDouble }),
     i64x2,
   };
 }

@@ -5,8 +5,6 @@ const h8 = vector('i16x8', toI16x8);
 /** Eight 16-bit lanes. Beside `f.i32x4` and its like, so that pages without kernels for small integers do not load them. */
 export const i16x8 = {
   splat: unary('i16x8.splat', toI32, 'v128', simd(16)),
-  extractLaneS: h8.extract('extract_lane_s', 'i32', 8, 24),
-  extractLaneU: h8.extract('extract_lane_u', 'i32', 8, 25),
   replaceLane: h8.replace(toI32, 8, 26),
   shuffle: h8.shuffle(8),
   ...each(h8.two, {
@@ -19,11 +17,8 @@ export const i16x8 = {
     shl: 139,
     shrU: 141,
   }),
-  extendLowI8x16S: unary('i16x8.extend_low_i8x16_s', toI8x16, 'v128', simd(135)),
-  extendHighI8x16S: unary('i16x8.extend_high_i8x16_s', toI8x16, 'v128', simd(136)),
   extendLowI8x16U: unary('i16x8.extend_low_i8x16_u', toI8x16, 'v128', simd(137)),
   extendHighI8x16U: unary('i16x8.extend_high_i8x16_u', toI8x16, 'v128', simd(138)),
-  narrowI32x4S: binary('i16x8.narrow_i32x4_s', toI32x4, 'v128', simd(133)),
   narrowI32x4U: binary('i16x8.narrow_i32x4_u', toI32x4, 'v128', simd(134)),
 };
 
@@ -31,12 +26,9 @@ const b16 = vector('i8x16', toI8x16);
 /** Sixteen 8-bit lanes. */
 export const i8x16 = {
   splat: unary('i8x16.splat', toI32, 'v128', simd(15)),
-  extractLaneS: b16.extract('extract_lane_s', 'i32', 16, 21),
-  extractLaneU: b16.extract('extract_lane_u', 'i32', 16, 22),
   replaceLane: b16.replace(toI32, 16, 23),
   shuffle: b16.shuffle(16),
   ...each(b16.two, {
-    swizzle: 14,
     eq: 35,
     ne: 36,
     add: 110,
@@ -44,10 +36,5 @@ export const i8x16 = {
     minU: 119,
     maxU: 121,
   }),
-  ...each(b16.test, {
-    allTrue: 99,
-    bitmask: 100,
-  }),
-  narrowI16x8S: binary('i8x16.narrow_i16x8_s', toI16x8, 'v128', simd(101)),
   narrowI16x8U: binary('i8x16.narrow_i16x8_u', toI16x8, 'v128', simd(102)),
 };

@@ -94,7 +94,7 @@ function lift<T extends ValueType>(type: T, constant: (value: number) => Value<T
 export function constI32(value: number): I32 {
   if (!Number.isInteger(value) || value < -(2 ** 31) || value >= 2 ** 32) throw new EncodeError(`${value} is no 32-bit integer`);
   const word = value | 0;
-  return new Value({ type: 'i32', mnemonic: 'i32.const', code: [0x41, ...signed(BigInt(word))], leaf: true, constant: word });
+  return new Value({ type: 'i32', mnemonic: 'i32.const', code: [0x41, ...signed(word)], leaf: true, constant: word });
 }
 
 export function constI64(value: number | bigint): I64 {
@@ -157,3 +157,7 @@ export const each = <T extends Readonly<Record<string, number>>, I>(
       ),
     ]),
   ) as { readonly [Name in keyof T]: I };
+
+/** What all functions share, and what is one function's own: there are hundreds of functions in a program. */
+export const extended = <Shared extends object, Own extends object>(shared: Shared, own: Own): Shared & Own =>
+  Object.assign(Object.create(shared) as Shared, own);

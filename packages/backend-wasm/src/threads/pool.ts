@@ -74,9 +74,9 @@ class Pool implements Executor {
     this.#words[control.spins / 4] = spins;
   }
 
-  /** Starts the workers, as any call does that finds none. */
+  /** Starts the workers, as any call does that finds none: they are under way when this returns. */
   start(): Promise<void> {
-    return this.#queue(async () => undefined);
+    return this.#next(this.#serve(async () => undefined));
   }
 
   load(module: WebAssembly.Module, imports: Readonly<Record<string, ModuleHandle>> = {}): Promise<ModuleHandle> {
@@ -129,7 +129,7 @@ class Pool implements Executor {
 
   /** Starts workers in place of none, or of a team that has lost one: those that are left wait for it, and none may write any more. */
   async #replace(): Promise<void> {
-    await this.#end();
+    if (this.#hosts.length > 0) await this.#end();
     if (this.#disposed) throw disposed();
     try {
       this.#hire();
@@ -173,19 +173,24 @@ class Pool implements Executor {
 
   /** Runs tasks one after another; the workers keep the process alive while one is under way. */
   #queue<T>(task: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(async () => {
-      if (this.#disposed) throw disposed();
-      try {
-        if (this.#hosts.length === 0 || this.#failure !== undefined) await this.#replace();
-        for (const host of this.#hosts) host.hold(true);
-        return await task();
-      } finally {
-        for (const host of this.#hosts) host.hold(false);
-        this.#pending = undefined;
-      }
-    });
+    return this.#next(this.#turn.then(() => this.#serve(task)));
+  }
+
+  #next<T>(turn: Promise<T>): Promise<T> {
     this.#turn = turn.catch(() => undefined);
     return turn;
+  }
+
+  async #serve<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#disposed) throw disposed();
+    try {
+      if (this.#hosts.length === 0 || this.#failure !== undefined) await this.#replace();
+      for (const host of this.#hosts) host.hold(true);
+      return await task();
+    } finally {
+      for (const host of this.#hosts) host.hold(false);
+      this.#pending = undefined;
+    }
   }
 
   /** Calls the workers out of their sleep. */

@@ -1,7 +1,9 @@
-import { atMost, forPiece, loadPack, storeLanes, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
-import { nhwc } from '@shoal/core';
+import { atMost, forPiece, loadPack, storeLanes, wasmKernel, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import { apply1, nhwc, type Op, type Shape } from '@shoal/core';
 import { conv2dGradientWeight, type Conv2dGradientWeightAttributes } from '../conv2d.ts';
-import type { Conv2dGeometry } from '../geometry.ts';
+import { conv2dGeometry, type Conv2dGeometry } from '../geometry.ts';
+import { isDepthwise } from './depthwise.ts';
+import { unpadded, type GradientWay } from './gradient-weight.ts';
 import { range } from './taps.ts';
 
 /** Cells that one float32 sum adds up before it joins the total. */
@@ -15,17 +17,32 @@ const blockBytes = 24_000;
 /** Taps whose sums stay in registers. */
 const tapsAtOnce = 9;
 
+/** {@link conv2dGradientWeight} of a padded input, each channel by itself. */
+const depthwiseGradientWeight: Op<Conv2dGradientWeightAttributes> = {
+  ...conv2dGradientWeight,
+  name: 'conv/wasm-depthwise-gradient-weight',
+};
+
+const geometryOf = (inputShape: Shape, attributes: Conv2dGradientWeightAttributes): Conv2dGeometry =>
+  conv2dGeometry(depthwiseGradientWeight.name, inputShape, attributes.weightShape, attributes);
+
+export const applyDepthwiseGradient: GradientWay = (gradient) => {
+  if (!isDepthwise(geometryOf(gradient.x.shape, gradient.convolution))) return null;
+  const { x, dy, convolution } = unpadded(gradient);
+  return apply1(depthwiseGradientWeight, [x, dy], convolution);
+};
+
 /**
  * dW[r, s, c] is the sum over all cells p of x[p + (r, s), c] * dy[p, c]. One tile is a few channels and up to nine taps, over all cells;
  * the input is padded already. Cells go by in blocks of rows: a block's sums stay in registers, and join the totals at its end.
  */
-export function emitDepthwiseGradientWeight(
-  site: WasmSite<Conv2dGradientWeightAttributes>,
-  { batch, output, channels }: Conv2dGeometry,
-): void {
+export const depthwiseGradientWeightWasm = wasmKernel(depthwiseGradientWeight, emitDepthwiseGradientWeight);
+
+function emitDepthwiseGradientWeight(site: WasmSite<Conv2dGradientWeightAttributes>): void {
   const { attributes, inputs, engine } = site;
+  const { batch, output, channels } = geometryOf(inputs[0]!.shape, attributes);
   const { window, stride, dilation } = attributes;
-  const [, height, width] = nhwc(conv2dGradientWeight.name, inputs[0]!.shape);
+  const [, height, width] = nhwc(depthwiseGradientWeight.name, inputs[0]!.shape);
   const cell = channels * 4;
   const line = width * cell;
   const unit = engine.wide ? 2 : 1;

@@ -1,7 +1,8 @@
 import { cutRows, forVectors, loadPack, wasmKernel, type Stage, type WasmSite } from '@shoal/backend-wasm';
 import type { Local } from '@shoal/backend-wasm/encoder';
-import { nhwc, type Op } from '@shoal/core';
+import { apply1, nhwc, type Op } from '@shoal/core';
 import type { Conv2dGeometry } from '../geometry.ts';
+import { padded, type Way } from './lower.ts';
 import { range, tapConvolution, type TapAttributes } from './taps.ts';
 
 /** Each channel by itself: nothing is summed over channels, so vectors run along them and weights need no packing. */
@@ -10,6 +11,13 @@ export const isDepthwise = ({ channelsPerGroup, outputChannelsPerGroup }: Conv2d
 
 /** A planned convolution of each channel by itself. Inputs: the padded source, the weight [kh, kw, 1, c] and, optionally, a bias. */
 export const depthwiseTaps: Op<TapAttributes> = { ...tapConvolution, name: 'conv/wasm-depthwise-taps' };
+
+export const applyDepthwise: Way = (planned) => {
+  if (!isDepthwise(planned.geometry)) return null;
+  const { weight, bias } = planned;
+  const [source, attributes] = padded(planned);
+  return apply1(depthwiseTaps, [source, weight, ...(bias ? [bias] : [])], attributes);
+};
 
 export const depthwiseTapsWasm = wasmKernel(depthwiseTaps, emitDepthwise, { fusion: { epilogue: true, slice: true } });
 

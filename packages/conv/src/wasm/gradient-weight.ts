@@ -10,16 +10,14 @@ import {
   wasmKernel,
   type Lanes,
   type Pieces,
+  type WasmKernel,
   type WasmSite,
 } from '@shoal/backend-wasm';
 import type { FunctionBuilder, I32, Local } from '@shoal/backend-wasm/encoder';
 import { apply1, nhwc, pad, type Lowering, type Value } from '@shoal/core';
 import { conv2dGradientWeight, type Conv2dGradientWeightAttributes } from '../conv2d.ts';
 import { conv2dGeometry, type Conv2dGeometry } from '../geometry.ts';
-import { emitDepthwiseGradientWeight } from './depthwise-gradient-weight.ts';
-import { isDepthwise } from './depthwise.ts';
 import { forwardPlan } from './taps.ts';
-import { applyWinogradGradient } from './winograd/choice.ts';
 
 const name = conv2dGradientWeight.name;
 /** Cells whose lines of dy stay in the first-level cache while all input channels go by. */
@@ -32,15 +30,23 @@ const tilesWanted = 8;
 const line = 16;
 const fewChannels = 24;
 
-/** Chooses Winograd's way, or pads the input, so that the kernel reads every tap of every window. */
-function lower([x, dy]: readonly Value[], attributes: Conv2dGradientWeightAttributes, lowering: Lowering): readonly Value[] | null {
-  const fast = applyWinogradGradient(x!, dy!, attributes, lowering);
-  if (fast) return fast;
-  const { top, bottom, left, right } = forwardPlan(conv2dGeometry(name, x!.shape, attributes.weightShape, attributes), attributes).padding;
+/** A weight gradient that is to be computed. */
+interface Gradient {
+  readonly x: Value;
+  readonly dy: Value;
+  readonly convolution: Conv2dGradientWeightAttributes;
+}
+
+/** A way that is faster than the direct one for some weight gradients; null for all others. */
+export type GradientWay = (gradient: Gradient, lowering: Lowering) => Value | null;
+
+/** The same with the padding in the input, so that kernels read every tap of every window. */
+export function unpadded({ x, dy, convolution }: Gradient): Gradient {
+  const { padding } = forwardPlan(conv2dGeometry(name, x.shape, convolution.weightShape, convolution), convolution);
+  const { top, bottom, left, right } = padding;
   const none = { top: 0, bottom: 0, left: 0, right: 0 };
-  if (Object.values(attributes.padding).every((n) => n === 0)) return null;
-  const padded = pad(x!, { before: [0, top, left, 0], after: [0, bottom, right, 0] });
-  return [apply1(conv2dGradientWeight, [padded, dy!], { ...attributes, padding: none })];
+  const padded = pad(x, { before: [0, top, left, 0], after: [0, bottom, right, 0] });
+  return { x: padded, dy, convolution: { ...convolution, padding: none } };
 }
 
 /**
@@ -49,19 +55,23 @@ function lower([x, dy]: readonly Value[], attributes: Conv2dGradientWeightAttrib
  * sum goes on in the weight itself from one block of cells to the next. Cells of dy lie as far apart as there are channels, often
  * a power of two, and would fall onto the same few lines of the cache: where they are read often they are copied together first.
  */
-export const gradientWeightWasm = wasmKernel(
-  conv2dGradientWeight,
-  (site) => {
-    const { attributes, inputs } = site;
-    const geometry = conv2dGeometry(name, inputs[0]!.shape, attributes.weightShape, attributes);
-    if (isDepthwise(geometry)) emitDepthwiseGradientWeight(site, geometry);
-    else emitGradientWeight(site, geometry);
-  },
-  { lower },
-);
+export const gradientWeight = (ways: readonly GradientWay[]): WasmKernel =>
+  wasmKernel(conv2dGradientWeight, emitGradientWeight, {
+    lower: ([x, dy], convolution, lowering) => {
+      const gradient = { x: x!, dy: dy!, convolution };
+      for (const way of ways) {
+        const result = way(gradient, lowering);
+        if (result) return [result];
+      }
+      if (Object.values(convolution.padding).every((n) => n === 0)) return null;
+      const direct = unpadded(gradient);
+      return [apply1(conv2dGradientWeight, [direct.x, direct.dy], direct.convolution)];
+    },
+  });
 
-function emitGradientWeight(site: WasmSite<Conv2dGradientWeightAttributes>, geometry: Conv2dGeometry): void {
+function emitGradientWeight(site: WasmSite<Conv2dGradientWeightAttributes>): void {
   const { attributes, inputs, engine } = site;
+  const geometry = conv2dGeometry(name, inputs[0]!.shape, attributes.weightShape, attributes);
   const { groups, channelsPerGroup, outputChannels, outputChannelsPerGroup } = geometry;
   const { window, stride, dilation } = attributes;
   const [, height, width, channels] = nhwc(name, inputs[0]!.shape);

@@ -1,22 +1,4 @@
-import type { WasmKernel } from '@shoal/backend-wasm';
-import type { KernelsOf } from '@shoal/core';
-import type * as ops from '../ops.ts';
-import { averagePoolGradientWasm, averagePoolWasm } from './average-pool.ts';
-import { maxPoolGatherWasm, maxPoolGradientWasm, placesGradientWasm } from './max-pool-gradient.ts';
-import { maxPoolPlacesWasm, maxPoolWasm } from './max-pool.ts';
-import { winnersWasm } from './places.ts';
-import { maxUnpoolGradientWasm, maxUnpoolWasm } from './max-unpool.ts';
-
-/** Pooling on the CPU. Pass it to `createRuntime(wasm(), [poolWasm])`. */
-export const poolWasm = {
-  averagePool: averagePoolWasm,
-  averagePoolGradient: averagePoolGradientWasm,
-  maxPool: maxPoolWasm,
-  maxPoolGather: maxPoolGatherWasm,
-  maxPoolGradient: maxPoolGradientWasm,
-  maxPoolPlaces: maxPoolPlacesWasm,
-  maxPoolPlacesGradient: placesGradientWasm,
-  winners: winnersWasm,
-  maxUnpool: maxUnpoolWasm,
-  maxUnpoolGradient: maxUnpoolGradientWasm,
-} satisfies KernelsOf<typeof ops, WasmKernel> & Record<string, WasmKernel>;
+// A file for each set of kernels: a page that takes one of them does not load what is in the others alone.
+export { averagePoolWasm } from './average.ts';
+export { poolWasm } from './complete.ts';
+export { maxPoolWasm } from './max.ts';

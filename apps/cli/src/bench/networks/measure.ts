@@ -22,6 +22,8 @@ export interface NetworkRow extends Timing, Mode {
   /** Two operations for each of `macs`, in 10^9 a second at the median. */
   readonly gflops: number;
   readonly imagesPerSecond: number;
+  /** From the program to its first result, by the host's clock: passes, code, its compilation, packed weights, one run. Weights were drawn before. */
+  readonly startMs: number;
   /** The sum of `heldBytes`. */
   readonly peakBytes: number;
   readonly heldBytes: HeldBytes;
@@ -55,13 +57,19 @@ function jobOf(runtime: Runtime, network: Network, drawn: Network, phase: Phase,
   const prepare = async (): Promise<Prepared<NetworkRow>> => {
     const { batch, input } = options;
     const work = phaseProgram(network, phase, { batch, ...(input ? { input } : {}) });
-    if (network !== drawn) await copyState(runtime, drawn, network);
+    if (network === drawn) for (const variable of Object.values(network.scope.state)) await runtime.read(variable);
+    else await copyState(runtime, drawn, network);
+    const begin = performance.now();
     const executable = await runtime.compile(work.program);
+    const compiled = performance.now();
+    const feeds = feedsFor(work, executable);
+    const fed = performance.now();
+    const first = await executable.timed(feeds, { fetch: [] });
+    const startMs = compiled - begin + performance.now() - fed;
+    const encoding = first.encoding && (await encodingOf(executable, feeds));
     const { backend, threads, clock } = runtime.info;
     const macs = macsOf(work.program);
     const held = heldBytes(work, executable);
-    const feeds = feedsFor(work, executable);
-    const encoding = await encodingOf(executable, feeds);
     const row = (times: Timing): NetworkRow => ({
       model: network.name,
       phase,
@@ -76,6 +84,7 @@ function jobOf(runtime: Runtime, network: Network, drawn: Network, phase: Phase,
       ...times,
       gflops: (2 * macs) / times.medianMs / 1e6,
       imagesPerSecond: (1000 * batch) / times.medianMs,
+      startMs,
       peakBytes: held.arena + held.variables + held.derived,
       heldBytes: held,
       ...(encoding ? { encoding } : {}),
@@ -87,13 +96,10 @@ function jobOf(runtime: Runtime, network: Network, drawn: Network, phase: Phase,
 
 /** The least of three runs, after one that made what later ones reuse. */
 async function encodingOf(executable: Executable, feeds: Feeds): Promise<NetworkRow['encoding']> {
-  let best: Encoding | undefined;
-  for (let i = 0; i < 4; i++) {
-    const { encoding } = await executable.timed(feeds, { fetch: [] });
-    if (!encoding) return undefined;
-    if (i > 0 && (!best || encoding.nanoseconds < best.nanoseconds)) best = encoding;
-  }
-  return best && { dispatches: best.dispatches, microsecondsPerDispatch: best.nanoseconds / 1000 / best.dispatches };
+  const runs: Encoding[] = [];
+  while (runs.length < 3) runs.push((await executable.timed(feeds, { fetch: [] })).encoding!);
+  const [{ dispatches }] = runs as [Encoding];
+  return { dispatches, microsecondsPerDispatch: Math.min(...runs.map(({ nanoseconds }) => nanoseconds)) / 1000 / dispatches };
 }
 
 /** Drawing the weights of a large network takes longer than copying them. */

@@ -17,12 +17,14 @@ export const networkColumns: readonly Column<NetworkRow>[] = [
   { title: 'quartiles', align: right, text: ({ q1Ms, q3Ms }) => `${formatMs(q1Ms)} .. ${formatMs(q3Ms)}` },
   { title: 'images/s', align: right, text: ({ imagesPerSecond }) => imagesPerSecond.toPrecision(3) },
   { title: 'GFLOP/s', align: right, text: ({ gflops }) => gflops.toPrecision(3) },
+  { title: 'start ms', align: right, text: ({ startMs }) => formatMs(startMs) },
   { title: 'holds', align: right, text: ({ peakBytes }) => formatBytes(peakBytes) },
 ];
 
 export const networkNotes: readonly string[] = [
   'fwd is inference with folded batch norm. step is forward, backward and gradient descent with momentum, in one program, on random labels.',
   'GFLOP/s counts two operations for each multiply-accumulate of the graph; a kernel that needs fewer (Winograd) can exceed the machine.',
+  'Start: from the program to its first result, weights being there; rows after the first find the code generator warm.',
   'Holds: everything that exists during a run, variables (parameters, statistics, velocities), and what is packed or folded ahead.',
 ];
 

@@ -1,6 +1,6 @@
-import { apply1, sizeOf, transpose, type Lowering, type Shape, type Value } from '@shoal/core';
-import type { Conv2dAttributes } from '../../geometry.ts';
-import type { TapPlan } from '../taps.ts';
+import { apply1, sizeOf, transpose, type Shape } from '@shoal/core';
+import type { GradientWay } from '../gradient-weight.ts';
+import type { Way } from '../lower.ts';
 import { isLongEnough, isPlain, type WinogradQuestion } from '../../winograd/question.ts';
 import { points, tilesOf, windowSide } from '../../winograd/tiles.ts';
 import { winogradConvolution, winogradGradientWeight, winogradWeight, type WinogradAttributes } from './tiles.ts';
@@ -81,20 +81,15 @@ export function winogradGradientPays(x: Shape, dy: Shape): boolean {
 }
 
 /** A weight gradient that Winograd's way is faster for and that the device allows, said so; null for all others. */
-export function applyWinogradGradient(x: Value, dy: Value, convolution: Conv2dAttributes, { device }: Lowering): readonly Value[] | null {
+export const applyWinogradGradient: GradientWay = ({ x, dy, convolution }, { device }) => {
   if (device.flags['winograd'] !== true || !isPlain(convolution) || !winogradGradientPays(x.shape, dy.shape)) return null;
   const { top, left } = convolution.padding;
-  return [apply1(winogradGradientWeight, [x, dy], { origin: { row: -top, column: -left } })];
-}
+  return apply1(winogradGradientWeight, [x, dy], { origin: { row: -top, column: -left } });
+};
 
 /** A convolution that Winograd's way is faster for and that the device allows, said so; null for all others. */
-export function applyWinograd(
-  { phases: [phase], padding }: TapPlan,
-  { source, weight, bias }: { readonly source: Value; readonly weight: Value; readonly bias?: Value | undefined },
-  convolution: Conv2dAttributes,
-  { outputShape, transposed, panel }: Pick<WinogradAttributes, 'outputShape' | 'panel'> & { readonly transposed: boolean },
-  { device, isStatic }: Lowering,
-): Value | null {
+export const applyWinograd: Way = (planned, { device, isStatic }) => {
+  const { source, weight, bias, convolution, outputShape, transposed, panel } = planned;
   if (device.flags['winograd'] !== true || !isPlain(convolution)) return null;
   const own = transposed ? transpose(weight, [0, 1, 3, 2]) : weight;
   const [, , inner, outer] = own.shape;
@@ -102,10 +97,11 @@ export function applyWinograd(
   if (!winogradPays({ ...question, isStatic: isStatic(weight) })) return null;
   const { block, panelsPerSlice } = winogradBlocks(question, panel);
   const pack = { turned: transposed, panel, panelsPerSlice };
-  const origin = { row: phase!.source.row - padding.top, column: phase!.source.column - padding.left };
+  const { padding, phases } = planned.plan;
+  const origin = { row: phases[0]!.source.row - padding.top, column: phases[0]!.source.column - padding.left };
   // A slice of weights that change and that one block reads is transformed where it is used.
   const isPlainWeight = !isStatic(weight) && block === tilesOf(outputShape).count;
   const attributes = { ...pack, block, origin, weightShape: own.shape, outputShape, isPlainWeight };
   const used = isPlainWeight ? own : apply1(winogradWeight, [own], pack);
   return apply1(winogradConvolution, [source, used, ...(bias ? [bias] : [])], attributes);
-}
+};

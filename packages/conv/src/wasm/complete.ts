@@ -1,0 +1,16 @@
+import type { WasmKernel } from '@shoal/backend-wasm';
+import type { KernelsOf } from '@shoal/core';
+import type * as ops from '../ops.ts';
+import { applyDepthwiseGradient, depthwiseGradientWeightWasm } from './depthwise-gradient-weight.ts';
+import { gradientWeight } from './gradient-weight.ts';
+import { inferenceConvWasm } from './inference.ts';
+import { applyWinogradGradient } from './winograd/choice.ts';
+import { winogradGradientWeightWasm } from './winograd/gradient-weight.ts';
+
+/** Convolution on the CPU. Pass it to `createRuntime(wasm(), [convWasm])`. */
+export const convWasm = {
+  ...inferenceConvWasm,
+  conv2dGradientWeight: gradientWeight([applyWinogradGradient, applyDepthwiseGradient]),
+  depthwiseGradientWeight: depthwiseGradientWeightWasm,
+  winogradGradientWeight: winogradGradientWeightWasm,
+} satisfies KernelsOf<typeof ops, WasmKernel> & Record<string, WasmKernel>;
