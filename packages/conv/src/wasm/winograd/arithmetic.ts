@@ -1,13 +1,13 @@
 import type { Pack } from '@shoal/backend-wasm';
 import type { FunctionBuilder, Local, V128 } from '@shoal/backend-wasm/encoder';
 import { defined } from '@shoal/core';
-import { factors, type Arithmetic } from '../../winograd/transforms.ts';
+import type { Arithmetic } from '../../winograd/transforms.ts';
 
 /** Factors in every lane, by their number: set before the loop that uses them. */
 export type Constants = ReadonlyMap<number, Local<'v128'>>;
 
-export const constantsFor = (f: FunctionBuilder, transform: keyof typeof factors): Constants =>
-  new Map(factors[transform].map((value) => [value, f.local.v128(f.f32x4.splat(value))]));
+export const constantsFor = (f: FunctionBuilder, factors: readonly number[]): Constants =>
+  new Map(factors.map((value) => [value, f.local.v128(f.f32x4.splat(value))]));
 
 /** Arithmetic on packs. */
 export function packed(f: FunctionBuilder, constants: Constants): Arithmetic<Pack> {

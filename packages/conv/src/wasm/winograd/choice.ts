@@ -3,6 +3,7 @@ import type { GradientWay } from '../gradient-weight.ts';
 import type { Way } from '../lower.ts';
 import { isLongEnough, isPlain, type WinogradQuestion } from '../../winograd/question.ts';
 import { points, tilesOf, windowSide } from '../../winograd/tiles.ts';
+import { filteringOf, type TileSide } from './filtering.ts';
 import { winogradConvolution, winogradGradientWeight, winogradWeight, type WinogradAttributes } from './tiles.ts';
 
 /**
@@ -30,31 +31,41 @@ const fewestTilesPerBlock = 6;
 const smallWeight = 700_000;
 const blocksWanted = 12;
 /** Weights of more bytes go through the caches once, over as many tiles as possible. */
-const largeWeight = 10_000_000;
+const largeWeight = 20_000_000;
 const mostTilesPerBlock = 128;
 const mostChannelsPerSlice = 128;
 /** Units of work that a layer is cut into where blocks alone are too few. */
 const unitsWanted = 16;
 
-/** Whether F(4x4, 3x3) is faster than the direct way: a function of shapes, so that equal programs give equal bits. */
-export function winogradPays(question: WinogradQuestion): boolean {
-  if (!isLongEnough(question)) return false;
+/**
+ * The side of tiles that are faster than the direct way, if any is: a function of shapes, so that equal programs give equal bits. Small
+ * tiles need more products and less than half as many transformed weights: they are for small maps of many channels, whose weights
+ * stream in for few tiles.
+ */
+export function winogradSide(question: WinogradQuestion): TileSide | null {
+  if (!isLongEnough(question)) return null;
   const { inner, outer, outputShape, isStatic } = question;
   const [batch, height, width] = outputShape;
   const weights = inner * outer;
   const direct = windowSide ** 2 * weights * (batch! * height! * width! + price.stream);
-  const tiles = tilesOf(outputShape).count;
-  const perPoint = tiles * (weights + price.source * inner + price.product * outer) + price.stream * weights;
   const transform = isStatic ? 0 : price.transform * weights;
-  return margin * points * (perPoint + transform) < direct;
+  const estimate = (side: TileSide): number => {
+    const perTile = weights + price.source * inner + price.product * outer;
+    return filteringOf(side).points * (tilesOf(outputShape, side).count * perTile + price.stream * weights + transform);
+  };
+  const [large, small] = [estimate(4), estimate(2)];
+  if (margin * Math.min(large, small) >= direct) return null;
+  return small < large ? 2 : 4;
 }
 
 /** Tiles of a block and panels of a slice. */
 export function winogradBlocks(
   { inner, outer, outputShape }: Omit<WinogradQuestion, 'isStatic'>,
+  side: TileSide,
   panel: number,
 ): Pick<WinogradAttributes, 'block' | 'panelsPerSlice'> {
-  const tiles = tilesOf(outputShape).count;
+  const { points } = filteringOf(side);
+  const tiles = tilesOf(outputShape, side).count;
   const panels = Math.ceil(outer / panel);
   const isLarge = points * inner * outer * 4 > largeWeight;
   const fitting = Math.floor(blockBytes / (4 * points * (inner + outer)));
@@ -94,13 +105,14 @@ export const applyWinograd: Way = (planned, { device, isStatic }) => {
   const own = transposed ? transpose(weight, [0, 1, 3, 2]) : weight;
   const [, , inner, outer] = own.shape;
   const question = { inner: inner!, outer: outer!, outputShape };
-  if (!winogradPays({ ...question, isStatic: isStatic(weight) })) return null;
-  const { block, panelsPerSlice } = winogradBlocks(question, panel);
-  const pack = { turned: transposed, panel, panelsPerSlice };
+  const side = winogradSide({ ...question, isStatic: isStatic(weight) });
+  if (side === null) return null;
+  const { block, panelsPerSlice } = winogradBlocks(question, side, panel);
+  const pack = { side, turned: transposed, panel, panelsPerSlice };
   const { padding, phases } = planned.plan;
   const origin = { row: phases[0]!.source.row - padding.top, column: phases[0]!.source.column - padding.left };
   // A slice of weights that change and that one block reads is transformed where it is used.
-  const isPlainWeight = !isStatic(weight) && block === tilesOf(outputShape).count;
+  const isPlainWeight = !isStatic(weight) && block === tilesOf(outputShape, side).count;
   const attributes = { ...pack, block, origin, weightShape: own.shape, outputShape, isPlainWeight };
   const used = isPlainWeight ? own : apply1(winogradWeight, [own], pack);
   return apply1(winogradConvolution, [source, used, ...(bias ? [bias] : [])], attributes);

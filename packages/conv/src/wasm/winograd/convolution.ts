@@ -3,8 +3,8 @@ import type { FunctionBuilder, I32, Local } from '@shoal/backend-wasm/encoder';
 import { nhwc } from '@shoal/core';
 import { productFunction } from './products.ts';
 import { emitOutputTile, emitTransformedTile, placeOf, type TilePlace, type TransformedTiles } from './tile.ts';
-import { points, sourceSide, tilesOf } from '../../winograd/tiles.ts';
-import { transformSource } from '../../winograd/transforms.ts';
+import { tilesOf } from '../../winograd/tiles.ts';
+import { filteringOf, type Filtering } from './filtering.ts';
 import { emitFilterRows } from './weight.ts';
 import { staggered, winogradConvolution, winogradSizes, type WinogradAttributes } from './tiles.ts';
 
@@ -13,9 +13,13 @@ const blocksEnough = 8;
 /** Source cells times channels that a tile of work aims at where sources are transformed by themselves. */
 const cellsWanted = 32768;
 
+/** Numbers from which on rows so far apart, or a multiple of it, share few lines of a cache; and those of a line. */
+const [aliasing, line] = [256, 16];
+
 /** All that the emitters share. Sizes in bytes are called so, the others are elements. */
 export interface WinogradPlan {
   readonly attributes: WinogradAttributes;
+  readonly filtering: Filtering;
   readonly source: TransformedTiles;
   readonly target: { readonly height: number; readonly width: number; readonly channels: number };
   readonly tiles: ReturnType<typeof tilesOf>;
@@ -31,7 +35,7 @@ export interface WinogradPlan {
 
 /**
  * Winograd convolution. Tiles of the output are numbered over the whole batch and go through in blocks: the sources of a block are
- * transformed, multiplied with one slice of the weights after the other (36 products of matrices each, one per point), and the products
+ * transformed, multiplied with one slice of the weights after the other (36 or 16 products of matrices each, one per point), and the products
  * transformed back. Where there are few blocks the sources of all are transformed first, and blocks times slices shared among threads.
  */
 export const winogradConvolutionWasm = wasmKernel(winogradConvolution, emit, { fusion: { epilogue: true, slice: true } });
@@ -40,22 +44,26 @@ function emit(site: WasmSite<WinogradAttributes>): void {
   const { attributes, inputs, outputs } = site;
   const [, height, width, channels] = nhwc(winogradConvolution.name, inputs[0]!.shape);
   const [, outputHeight, outputWidth, outputChannels] = nhwc(winogradConvolution.name, outputs[0]!.shape);
-  const tiles = tilesOf(outputs[0]!.shape);
+  const filtering = filteringOf(attributes.side);
+  const { points } = filtering;
+  const tiles = tilesOf(outputs[0]!.shape, attributes.side);
   const sizes = winogradSizes(attributes.weightShape, attributes);
   const blocks = Math.ceil(tiles.count / attributes.block);
   const isShared = blocks < blocksEnough;
-  const row = Math.ceil(channels / 4) * 4;
+  // Rows a power of two apart fall onto the same lines of the first-level cache.
+  const row = channels % aliasing === 0 ? channels + line : Math.ceil(channels / 4) * 4;
   const slice = attributes.panel * attributes.panelsPerSlice;
   const vectors = site.engine.wide ? 2 : 1;
   const plan: WinogradPlan = {
     attributes,
+    filtering,
     source: {
       height,
       width,
       channels,
-      side: sourceSide,
-      transform: transformSource,
-      constants: 'source',
+      side: filtering.sourceSide,
+      transform: filtering.source,
+      factors: filtering.factors.source,
       vectors,
       pointBytes: staggered((isShared ? tiles.count : attributes.block) * row) * 4,
     },
@@ -104,8 +112,8 @@ function emit(site: WasmSite<WinogradAttributes>): void {
 }
 
 /** The source cells that tile `index` reads: the first may lie outside. */
-function sourceOf({ attributes: { origin }, tiles }: WinogradPlan, f: FunctionBuilder, index: Local<'i32'>): TilePlace {
-  const { image, row, column } = placeOf(f, tiles, index);
+function sourceOf({ attributes: { origin, side }, tiles }: WinogradPlan, f: FunctionBuilder, index: Local<'i32'>): TilePlace {
+  const { image, row, column } = placeOf(f, tiles, side, index);
   return { image, row: f.let(f.i32.add(row, origin.row)), column: f.let(f.i32.add(column, origin.column)) };
 }
 
@@ -126,13 +134,13 @@ function emitSlice(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, stage
   const { i32 } = f;
   const weights = place.weights
     ? emitSliceWeights(plan, stage, place.slice, stage.scratch(place.weights))
-    : f.let(i32.add(stage.input(1), i32.mul(place.slice, points * plan.sizes.pointSize * 4)));
+    : f.let(i32.add(stage.input(1), i32.mul(place.slice, plan.filtering.points * plan.sizes.pointSize * 4)));
   forPiece(f, { total: tiles.count, size: attributes.block, isLast: () => i32.eq(place.block, place.blocks - 1) }, (rows) =>
     emitProducts(plan, site, stage, { ...place, weights }, rows),
   );
   const from = f.let(stage.scratch(place.products));
   forUnits({ f, tile: place.block }, tiles.count, attributes.block, (index) => {
-    emitOutputTile(plan, stage, { slice: place.slice, from, place: placeOf(f, plan.tiles, index) });
+    emitOutputTile(plan, stage, { slice: place.slice, from, place: placeOf(f, tiles, attributes.side, index) });
     f.set(from, i32.add(from, plan.productRowBytes));
   });
 }
@@ -141,8 +149,8 @@ function emitSlice(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, stage
 function emitSliceWeights(plan: WinogradPlan, { f, input }: Stage, slice: Local<'i32'>, to: Local<'i32'>): Local<'i32'> {
   const { i32 } = f;
   const { inner, outer, panels, pointSize } = plan.sizes;
-  const { turned, panel, panelsPerSlice } = plan.attributes;
-  const rows = { turned, panel, tap: inner * outer, outer, pointSize, vectors: plan.vectors };
+  const { side, turned, panel, panelsPerSlice } = plan.attributes;
+  const rows = { side, turned, panel, tap: inner * outer, outer, pointSize, vectors: plan.vectors };
   const first = f.let(i32.mul(slice, panelsPerSlice));
   const [index, target] = [f.local.i32(), f.let(to)];
   f.for(index, first, f.let(atMost(f, i32.add(first, panelsPerSlice), panels)), 1, () => {
@@ -181,7 +189,7 @@ function emitProducts(
   const product = f.let(stage.scratch(place.products));
   const weight = f.let(place.weights);
   const [point, index] = [f.local.i32(), f.local.i32()];
-  f.for(point, 0, points, 1, () => {
+  f.for(point, 0, plan.filtering.points, 1, () => {
     f.for(index, 0, panels, 1, () => {
       const operands = {
         source,

@@ -14,7 +14,7 @@ import type { Lanes } from '@shoal/backend-wasm';
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '@shoal/backend-wasm/encoder';
 import { nhwc, type TensorType } from '@shoal/core';
 import { outputSide, points, sourceSide, tilesOf } from '../../winograd/tiles.ts';
-import { transformGradient, transformSource, transformSums } from '../../winograd/transforms.ts';
+import { factors, transformGradient, transformSource, transformSums } from '../../winograd/transforms.ts';
 import type { Cell } from '../taps.ts';
 import { constantsFor, packed } from './arithmetic.ts';
 import { emitTransformedTile, placeOf, type TransformedTiles } from './tile.ts';
@@ -44,8 +44,8 @@ export const winogradGradientWeightWasm = wasmKernel(winogradGradientWeight, (si
   const perRound = Math.ceil(tiles.count / rounds);
   const [xRow, dyRow] = [staggered(inner) * 4, staggered(outer) * 4];
   const sides = {
-    x: sideOf(x, { side: sourceSide, transform: transformSource, constants: 'source' }, perRound, engine.wide),
-    dy: sideOf(dy, { side: outputSide, transform: transformGradient, constants: 'products' }, perRound, engine.wide),
+    x: sideOf(x, { side: sourceSide, transform: transformSource, factors: factors.source }, perRound, engine.wide),
+    dy: sideOf(dy, { side: outputSide, transform: transformGradient, factors: factors.products }, perRound, engine.wide),
   };
   const panel = panelColumns(engine.wide, outer);
   const panels = Math.ceil(outer / panel);
@@ -110,7 +110,7 @@ export const winogradGradientWeightWasm = wasmKernel(winogradGradientWeight, (si
 
 function sideOf(
   { shape }: TensorType,
-  transform: Pick<TransformedTiles, 'side' | 'transform' | 'constants'>,
+  transform: Pick<TransformedTiles, 'side' | 'transform' | 'factors'>,
   perRound: number,
   wide: boolean,
 ): TransformedTiles {
@@ -135,7 +135,7 @@ function transformFunction(
     module.function({ name, parameters: transformParameters }, (f, { from, index, end, patch, to }) => {
       const { i32 } = f;
       f.for(index, index, end, 1, () => {
-        const { image, row, column } = placeOf(f, tiles, index);
+        const { image, row, column } = placeOf(f, tiles, outputSide, index);
         const place = { image, row: f.let(i32.add(row, origin.row)), column: f.let(i32.add(column, origin.column)) };
         emitTransformedTile(f, tensor, { place, from, patch, to });
         f.set(to, i32.add(to, rowBytes));
@@ -217,7 +217,7 @@ function sumsFunction(module: ModuleBuilder, shape: GradientSums): FunctionRefer
   return module.once(name, () =>
     module.function({ name, parameters: sumsParameters }, (f, { sums, target }) => {
       const { i32 } = f;
-      const constants = constantsFor(f, 'filter');
+      const constants = constantsFor(f, factors.filter);
       const row = f.local.i32();
       f.for(row, 0, rows, 1, () => {
         forVectors(f, lanes, vectors, (offset, some) => {

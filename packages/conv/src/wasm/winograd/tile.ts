@@ -1,8 +1,8 @@
 import { forPiece, forVectors, loadPack, type Pack, type Stage } from '@shoal/backend-wasm';
 import type { FunctionBuilder, I32, Local } from '@shoal/backend-wasm/encoder';
 import type { WinogradPlan } from './convolution.ts';
-import { outputSide, sourceSide, type tilesOf } from '../../winograd/tiles.ts';
-import { transformProducts, type factors, type transformSource } from '../../winograd/transforms.ts';
+import type { tilesOf } from '../../winograd/tiles.ts';
+import type { transformSource } from '../../winograd/transforms.ts';
 import { constantsFor, packed } from './arithmetic.ts';
 
 const vectorBytes = 16;
@@ -15,7 +15,7 @@ export interface TransformedTiles {
   /** Side of a tile. */
   readonly side: number;
   readonly transform: typeof transformSource;
-  readonly constants: keyof typeof factors;
+  readonly factors: readonly number[];
   /** Vectors that are computed side by side. */
   readonly vectors: number;
   /** From one point to the next in what is written. */
@@ -29,15 +29,15 @@ export interface TilePlace {
   readonly column: Local<'i32'>;
 }
 
-/** The cells of the output that tile `index` stands for. */
-export function placeOf(f: FunctionBuilder, { down, across }: ReturnType<typeof tilesOf>, index: Local<'i32'>): TilePlace {
+/** The cells of the output that tile `index`, with so many cells on a side, stands for. */
+export function placeOf(f: FunctionBuilder, { down, across }: ReturnType<typeof tilesOf>, side: number, index: Local<'i32'>): TilePlace {
   const { i32 } = f;
   const image = f.let(i32.divU(index, down * across));
   const within = f.let(i32.remU(index, down * across));
   return {
     image,
-    row: f.let(i32.mul(i32.divU(within, across), outputSide)),
-    column: f.let(i32.mul(i32.remU(within, across), outputSide)),
+    row: f.let(i32.mul(i32.divU(within, across), side)),
+    column: f.let(i32.mul(i32.remU(within, across), side)),
   };
 }
 
@@ -97,18 +97,18 @@ function emitPatch(
 /** Channel by channel. Lanes beyond the last channel hold anything; nobody reads them. */
 function emitTransform(
   f: FunctionBuilder,
-  { channels, side, transform, constants, vectors, pointBytes }: TransformedTiles,
+  { channels, side, transform, factors, vectors, pointBytes }: TransformedTiles,
   { first, rowBytes, to }: Readonly<Record<'first' | 'rowBytes' | 'to', Local<'i32'>>>,
 ): void {
   const { i32, v128 } = f;
   const firsts = [first];
   while (firsts.length < side) firsts.push(f.let(i32.add(firsts.at(-1)!, rowBytes)));
-  const factor = constantsFor(f, constants);
+  const constants = constantsFor(f, factors);
   forVectors(f, channels, vectors, (offset, lanes) => {
     const [target, ...rows] = [to, ...firsts].map((start) => f.let(i32.add(start, offset)));
     const read = (row: number, column: number): Pack => loadPack(f, rows[row]!, column * channels * 4, Math.ceil(lanes / 4));
     f.temporaries(() =>
-      transform(packed(f, factor), read, (point, values) =>
+      transform(packed(f, constants), read, (point, values) =>
         values.forEach((value, v) => v128.store(target!, value, point * pointBytes + v * vectorBytes, 4)),
       ),
     );
@@ -124,12 +124,13 @@ export function emitOutputTile(
   const { f } = stage;
   const { i32 } = f;
   const { height, width, channels } = plan.target;
+  const { side } = plan.attributes;
   const cell = i32.add(i32.mul(i32.add(i32.mul(place.image, height), place.row), width), place.column);
   const at = f.let(i32.mul(cell, channels * 4));
   const whole = (): void => emitChannels(plan, stage, { slice, from, at, exists: null });
-  if (height % outputSide === 0 && width % outputSide === 0) return whole();
+  if (height % side === 0 && width % side === 0) return whole();
   const [rows, columns] = [f.let(i32.sub(height, place.row)), f.let(i32.sub(width, place.column))];
-  f.if(i32.and(i32.geS(rows, outputSide), i32.geS(columns, outputSide)), whole, () =>
+  f.if(i32.and(i32.geS(rows, side), i32.geS(columns, side)), whole, () =>
     emitChannels(plan, stage, { slice, from, at, exists: { rows, columns } }),
   );
 }
@@ -150,7 +151,7 @@ function emitChannels(plan: WinogradPlan, stage: Stage, { slice, from, at, exist
   const { sizes, vectors } = plan;
   const size = plan.attributes.panel * plan.attributes.panelsPerSlice;
   const first = f.let(i32.mul(slice, size * 4));
-  const constants = constantsFor(f, 'products');
+  const constants = constantsFor(f, plan.filtering.factors.products);
   forPiece(f, { total: sizes.outer, size, isLast: () => i32.eq(slice, sizes.slices - 1) }, (channels) =>
     forVectors(f, channels, vectors, (offset, lanes) => {
       const product = f.let(i32.add(from, offset));
@@ -170,16 +171,17 @@ interface CellsPlace extends Pick<OutputPlace, 'exists'> {
   readonly lanes: number;
 }
 
-/** Some vectors of channels of 4x4 cells. */
+/** Some vectors of channels of the cells of a tile. */
 function emitCells(plan: WinogradPlan, stage: Stage, { constants, product, channel, cell, exists, lanes }: CellsPlace): void {
   const { f } = stage;
   const { i32, f32x4 } = f;
   const { width, channels } = plan.target;
+  const { sourceSide, products } = plan.filtering;
   const vectors = Math.ceil(lanes / 4);
   const bias = plan.hasBias ? loadPack(f, f.let(i32.add(stage.input(2), channel)), 0, vectors) : null;
   const read = (row: number, column: number): Pack => loadPack(f, product, (row * sourceSide + column) * plan.productPointBytes, vectors);
   const guarded = (present: I32 | null, body: () => void): void => (present ? f.if(present, body) : body());
-  transformProducts(packed(f, constants), read, (row, cells) => {
+  products(packed(f, constants), read, (row, cells) => {
     guarded(exists && row > 0 ? i32.gtS(exists.rows, row) : null, () => {
       cells.forEach((values, column) => {
         guarded(exists && column > 0 ? i32.gtS(exists.columns, column) : null, () => {

@@ -1,9 +1,12 @@
 import type { Op, Shape } from '@shoal/core';
 import { points, tilesOf, windowSide } from '../../winograd/tiles.ts';
 import type { Cell } from '../taps.ts';
+import { filteringOf, type TileSide } from './filtering.ts';
 
 /** How transformed weights lie in memory: `[slice][point][panel][inner][lane]`, lanes beyond the last channel hold anything. */
 export interface WinogradWeightAttributes {
+  /** Side of a tile of the output. */
+  readonly side: TileSide;
   /** The window is turned around, for a convolution that runs backwards. */
   readonly turned: boolean;
   /** Output channels side by side in one panel. */
@@ -12,7 +15,7 @@ export interface WinogradWeightAttributes {
   readonly panelsPerSlice: number;
 }
 
-/** A convolution of 3x3 windows with stride 1, by tiles of 4x4 cells of the output. */
+/** A convolution of 3x3 windows with stride 1, by tiles of the output. */
 export interface WinogradAttributes extends WinogradWeightAttributes {
   readonly weightShape: Shape;
   readonly outputShape: Shape;
@@ -40,11 +43,11 @@ const line = 16;
 /** The least odd number of cache lines that holds so many elements: planes a power of two apart would fall onto the same lines of a cache. */
 export const staggered = (elements: number): number => (2 * Math.floor(Math.ceil(elements / line) / 2) + 1) * line;
 
-export function winogradSizes([, , inner, outer]: Shape, { panel, panelsPerSlice }: WinogradWeightAttributes): WinogradSizes {
+export function winogradSizes([, , inner, outer]: Shape, { side, panel, panelsPerSlice }: WinogradWeightAttributes): WinogradSizes {
   const panels = Math.ceil(outer! / panel);
   const slices = Math.ceil(panels / panelsPerSlice);
   const pointSize = staggered(panelsPerSlice * inner! * panel);
-  return { inner: inner!, outer: outer!, panels, slices, pointSize, total: slices * points * pointSize };
+  return { inner: inner!, outer: outer!, panels, slices, pointSize, total: slices * filteringOf(side).points * pointSize };
 }
 
 const internal = { none: 'it stands only in lowered programs, after differentiation' } as const;
@@ -57,14 +60,15 @@ export const winogradWeight: Op<WinogradWeightAttributes> = {
   cost: () => ({}),
 };
 
-/** A convolution F(4x4, 3x3). Inputs: the source, the weight, transformed or not, and, optionally, a bias of one number per output channel. */
+/** A convolution F(4x4, 3x3) or F(2x2, 3x3). Inputs: the source, the weight, transformed or not, and, optionally, a bias of one number per output channel. */
 export const winogradConvolution: Op<WinogradAttributes> = {
   name: 'conv/wasm-winograd',
   infer: (_, { outputShape }) => [{ shape: outputShape, dtype: 'f32' }],
   vjp: internal,
   cost: ({ attributes }) => {
     const { inner, outer } = winogradSizes(attributes.weightShape, attributes);
-    return { multiplyAccumulates: tilesOf(attributes.outputShape).count * points * inner * outer };
+    const { side, outputShape } = attributes;
+    return { multiplyAccumulates: tilesOf(outputShape, side).count * filteringOf(side).points * inner * outer };
   },
 };
 

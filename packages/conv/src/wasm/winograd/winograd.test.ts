@@ -20,7 +20,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { conv2d, conv2dGradientInput, conv2dGradientWeight, conv2dOp } from '../../conv2d.ts';
 import { convReference } from '../../reference/index.ts';
 import { convWasm } from '../index.ts';
-import { winogradBlocks, winogradGradientPays, winogradPays } from './choice.ts';
+import { winogradBlocks, winogradGradientPays, winogradSide } from './choice.ts';
+import type { TileSide } from './filtering.ts';
 import { winogradConvolution, winogradGradientWeight, winogradWeight } from './tiles.ts';
 
 /** Normally distributed numbers that float32 holds, the same for the same seed: Box and Muller's way. */
@@ -85,6 +86,7 @@ const attributesOf = (padding: number) => ({
 interface Forced {
   readonly shape: Shape;
   readonly outer: number;
+  readonly side?: TileSide;
   readonly padding?: number;
   readonly transposed?: boolean;
   readonly panel?: number;
@@ -94,7 +96,7 @@ interface Forced {
 }
 
 /** A convolution in Winograd's way, whether it pays or not, beside the op that says the same. */
-function forced({ shape, outer, padding = 1, transposed = false, panel = 8, isPlainWeight = false, ...blocks }: Forced): {
+function forced({ shape, outer, side = 4, padding = 1, transposed = false, panel = 8, isPlainWeight = false, ...blocks }: Forced): {
   fast: Value;
   plain: Value;
   feeds: Feeds;
@@ -104,8 +106,8 @@ function forced({ shape, outer, padding = 1, transposed = false, panel = 8, isPl
   const grow = transposed ? 2 - 2 * padding : 2 * padding - 2;
   const outputShape = [batch, height + grow, width + grow, outer];
   const [x, weight] = [input('x', shape), input('weight', weightShape)];
-  const { block, panelsPerSlice } = { ...winogradBlocks({ inner, outer, outputShape }, panel), ...blocks };
-  const pack = { turned: transposed, panel, panelsPerSlice };
+  const { block, panelsPerSlice } = { ...winogradBlocks({ inner, outer, outputShape }, side, panel), ...blocks };
+  const pack = { side, turned: transposed, panel, panelsPerSlice };
   const own = transposed ? transpose(weight, [0, 1, 3, 2]) : weight;
   const first = transposed ? padding - 2 : -padding;
   const attributes = { ...pack, block, outputShape, weightShape: own.shape, origin: { row: first, column: first }, isPlainWeight };
@@ -123,17 +125,21 @@ function forced({ shape, outer, padding = 1, transposed = false, panel = 8, isPl
 
 /**
  * The error of Winograd's way, by the number of channels that are summed: largest error over the output's root mean square. Direct
- * float32 sums reach 0.3e-6, 0.7e-6, 3e-6 and 6e-6. From 16 channels on it stays within 2.5 times theirs; below it is not chosen.
+ * float32 sums reach 0.3e-6, 0.7e-6, 3e-6 and 6e-6; tiles of 2x2 cells are better, as fewer terms are summed at each point. From 16 channels on it stays within 2.5 times theirs; below it is not chosen.
  * The shapes have enough cells for a largest error to mean something.
  */
-const errors: readonly (readonly [channels: number, most: number])[] = [
-  [1, 2.5e-6],
-  [3, 4e-6],
-  [32, 7e-6],
-  [65, 9e-6],
+const errors: readonly (readonly [side: TileSide, channels: number, most: number])[] = [
+  [4, 1, 2.5e-6],
+  [4, 3, 4e-6],
+  [4, 32, 7e-6],
+  [4, 65, 9e-6],
+  [2, 1, 6e-7],
+  [2, 3, 1e-6],
+  [2, 32, 2e-6],
+  [2, 65, 3e-6],
 ];
 
-describe.each(errors)('%i channels, error at most %f', (channels, most) => {
+describe.each(errors)('tiles of %i, %i channels, error at most %f', (side, channels, most) => {
   const shapes: readonly (readonly [name: string, shape: Shape, padding: number])[] = [
     ['whole tiles', [3, 16, 12, channels], 1],
     ['ragged tiles', [3, 13, 14, channels], 1],
@@ -144,7 +150,7 @@ describe.each(errors)('%i channels, error at most %f', (channels, most) => {
   ];
   test.each(shapes)('%s', async (_, shape, padding) => {
     for (const transposed of [false, true]) {
-      const { fast, plain, feeds } = forced({ shape, outer: channels, padding, transposed });
+      const { fast, plain, feeds } = forced({ shape, outer: channels, side, padding, transposed });
       const [right, found, strict] = [
         (await run('exact', { y: plain }, feeds)).results['y']!,
         (await run('default', { y: fast }, feeds)).results['y']!,
@@ -152,8 +158,8 @@ describe.each(errors)('%i channels, error at most %f', (channels, most) => {
       ];
       const error = errorOf(found, right);
       expect(error).toBeLessThan(most);
-      const pays = winogradPays({ inner: channels, outer: channels, outputShape: plain.shape, isStatic: true });
-      if (pays) expect(error).toBeLessThan(2.5 * errorOf(strict, right));
+      const chosen = winogradSide({ inner: channels, outer: channels, outputShape: plain.shape, isStatic: true });
+      if (chosen !== null) expect(error).toBeLessThan(2.5 * errorOf(strict, right));
     }
   });
 });
@@ -219,8 +225,8 @@ describe('bits', () => {
     }
   });
 
-  test('depend neither on blocks, slices and panels nor on the number of threads', async () => {
-    const { fast, feeds } = forced({ shape, outer });
+  test.each<TileSide>([4, 2])('of tiles of %i depend neither on blocks, slices and panels nor on the number of threads', async (side) => {
+    const { fast, feeds } = forced({ shape, outer, side });
     const expected = bits((await run('default', { y: fast }, feeds)).results['y']!);
     for (const block of [1, 5, 6, 13, 60]) {
       for (const [panel, panelsPerSlice] of [
@@ -230,7 +236,7 @@ describe('bits', () => {
         [16, 1],
         [16, 2],
       ] as const) {
-        const { fast: other } = forced({ shape, outer, block, panel, panelsPerSlice });
+        const { fast: other } = forced({ shape, outer, side, block, panel, panelsPerSlice });
         for (const name of ['default', 'three threads']) {
           const found = bits((await run(name, { y: other }, feeds)).results['y']!);
           expect(found.findIndex((word, i) => word !== expected[i])).toBe(-1);
@@ -293,17 +299,19 @@ describe('the choice', () => {
   });
 
   test('goes by shape: few channels, few cells and weights that change are direct', () => {
-    const pays = (inner: number, outer: number, outputShape: Shape, isStatic = true): boolean =>
-      winogradPays({ inner, outer, outputShape, isStatic });
-    expect(pays(64, 64, [1, 56, 56, 64])).toBe(true);
-    expect(pays(16, 64, [1, 55, 55, 64])).toBe(true);
-    expect(pays(8, 64, [1, 55, 55, 64])).toBe(false);
-    expect(pays(64, 8, [1, 55, 55, 8])).toBe(false);
-    expect(pays(64, 64, [1, 2, 2, 64])).toBe(false);
-    expect(pays(64, 64, [64, 3, 3, 64])).toBe(false);
-    expect(pays(512, 512, [1, 7, 7, 512])).toBe(true);
-    expect(pays(512, 512, [1, 7, 7, 512], false)).toBe(false);
-    expect(pays(512, 512, [8, 7, 7, 512], false)).toBe(true);
+    const sideOf = (inner: number, outer: number, outputShape: Shape, isStatic = true): TileSide | null =>
+      winogradSide({ inner, outer, outputShape, isStatic });
+    expect(sideOf(64, 64, [1, 56, 56, 64])).toBe(4);
+    expect(sideOf(16, 64, [1, 55, 55, 64])).toBe(4);
+    expect(sideOf(8, 64, [1, 55, 55, 64])).toBeNull();
+    expect(sideOf(64, 8, [1, 55, 55, 8])).toBeNull();
+    expect(sideOf(64, 64, [1, 2, 2, 64])).toBeNull();
+    expect(sideOf(64, 64, [64, 3, 3, 64])).toBeNull();
+    expect(sideOf(256, 256, [1, 14, 14, 256])).toBe(4);
+    expect(sideOf(512, 512, [1, 7, 7, 512])).toBe(2);
+    expect(sideOf(512, 512, [1, 7, 7, 512], false)).toBeNull();
+    expect(sideOf(512, 512, [8, 7, 7, 512])).toBe(4);
+    expect(sideOf(512, 512, [8, 7, 7, 512], false)).toBe(4);
     const gradientPays = (shape: Shape, outer: number): boolean => winogradGradientPays(shape, [...shape.slice(0, 3), outer]);
     expect(gradientPays([8, 56, 56, 64], 64)).toBe(true);
     expect(gradientPays([8, 7, 7, 512], 512)).toBe(true);
