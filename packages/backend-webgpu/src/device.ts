@@ -1,20 +1,27 @@
 import type { Device, DeviceProgram, Node, Schedule, TensorData, Variable } from '@shoal/core';
-import type { OpenedDevice } from './adapter.ts';
+import type { AutotuneOptions, OpenedDevice } from './adapter.ts';
 import { Gpu, type DeviceUsage } from './gpu.ts';
 import type { WebgpuKernel } from './kernel.ts';
 import { mapForReading, readArray, Variables } from './memory.ts';
 import { compileProgram } from './program.ts';
+import type { Tuner, TunerParts } from './tune/tuner.ts';
 
 /** An open WebGPU device as core drives it. */
 export class WebgpuDevice implements Device<WebgpuKernel> {
   readonly info;
   readonly #gpu: Gpu;
   readonly #variables: Variables;
+  readonly #openTuner: (() => Promise<Tuner>) | null;
+  #tuner: Promise<Tuner> | null = null;
 
-  constructor(opened: OpenedDevice) {
+  /** @param autotune default: unless the adapter computes on the CPU, where timing takes long and says nothing about a GPU */
+  constructor(opened: OpenedDevice, autotune: boolean | AutotuneOptions = !opened.info.flags['software'], parts?: TunerParts) {
     this.info = opened.info;
     this.#gpu = new Gpu(opened);
     this.#variables = new Variables(this.#gpu);
+    const options = autotune === true ? {} : autotune;
+    // Who does not tune does not download how.
+    this.#openTuner = options === false ? null : async () => (await import('./tune/tuner.ts')).Tuner.open(this.#gpu, options, parts);
   }
 
   /** What variables, programs and reads in progress hold on the device. */
@@ -22,8 +29,9 @@ export class WebgpuDevice implements Device<WebgpuKernel> {
     return this.#gpu.usage;
   }
 
-  compile(schedule: Schedule, kernelFor: (node: Node) => WebgpuKernel): Promise<DeviceProgram> {
-    return compileProgram(this.#gpu, this.#variables, schedule, kernelFor);
+  async compile(schedule: Schedule, kernelFor: (node: Node) => WebgpuKernel, tune: boolean): Promise<DeviceProgram> {
+    if (this.#openTuner && tune) this.#tuner ??= this.#openTuner();
+    return compileProgram(this.#gpu, this.#variables, schedule, kernelFor, tune ? await this.#tuner : null);
   }
 
   async read(variable: Variable): Promise<TensorData> {
