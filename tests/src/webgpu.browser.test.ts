@@ -48,7 +48,7 @@ await onWebgpu((backend) => {
     const program = { outputs: { y: maxPool2d(input('x', [1, 6, 5, 4]), { window: 2 }) } };
     const by: string[] = [];
     for (let i = 0; i < 2; i++) {
-      const runtime = await createRuntime(webgpu({ software: true, autotune: { budget: 60_000 } }), [poolWebgpu]);
+      const runtime = await createRuntime(webgpu({ software: true, autotune: { budget: 60_000, software: true } }), [poolWebgpu]);
       by.push(...(await runtime.compile(program)).tuned.map((kernel) => kernel.by));
       await runtime.dispose();
     }

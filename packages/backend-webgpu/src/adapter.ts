@@ -3,8 +3,13 @@ import { ShoalError, type DeviceInfo } from '@shoal/core';
 
 /** How variants of kernels are chosen by timing. */
 export interface AutotuneOptions {
-  /** Milliseconds that compiling one program may spend on it, about; default 1000. What is not reached runs as estimated, and is timed next time. */
+  /**
+   * Milliseconds that compiling one program may spend on it, about; default 1000. The kernels that take longest come first; what is not
+   * reached runs as estimated, and has its turn next time.
+   */
   readonly budget?: number;
+  /** Also on adapters that compute on the CPU, where timing takes long and says nothing about a GPU. Default false. */
+  readonly software?: boolean;
   /** Called before each kernel that is timed. */
   readonly onProgress?: (progress: TuningProgress) => void;
 }
@@ -32,7 +37,7 @@ export interface WebgpuOptions {
   readonly powerPreference?: GPUPowerPreference;
   /**
    * Choose among variants of kernels with the same bits, such as tiles, by timing them when a program is compiled. Choices are kept
-   * for the adapter: in the user's cache folder, in browsers in IndexedDB. Default: true, but false on adapters that compute on the CPU.
+   * for the adapter: in the user's cache folder, in browsers in IndexedDB. Default true.
    */
   readonly autotune?: boolean | AutotuneOptions;
   /** Flags for Dawn where this opens it, `name=value`; see the package `webgpu`. */

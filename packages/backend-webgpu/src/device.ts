@@ -14,14 +14,14 @@ export class WebgpuDevice implements Device<WebgpuKernel> {
   readonly #openTuner: (() => Promise<Tuner>) | null;
   #tuner: Promise<Tuner> | null = null;
 
-  /** @param autotune default: unless the adapter computes on the CPU, where timing takes long and says nothing about a GPU */
-  constructor(opened: OpenedDevice, autotune: boolean | AutotuneOptions = !opened.info.flags['software'], parts?: TunerParts) {
-    this.info = opened.info;
+  constructor(opened: OpenedDevice, autotune: boolean | AutotuneOptions = true, parts?: TunerParts) {
+    const options = autotune === true ? {} : autotune;
+    const tunes = options !== false && (options.software === true || opened.info.flags['software'] !== true);
+    this.info = { ...opened.info, flags: { ...opened.info.flags, autotune: tunes } };
     this.#gpu = new Gpu(opened);
     this.#variables = new Variables(this.#gpu);
-    const options = autotune === true ? {} : autotune;
     // Who does not tune does not download how.
-    this.#openTuner = options === false ? null : async () => (await import('./tune/tuner.ts')).Tuner.open(this.#gpu, options, parts);
+    this.#openTuner = tunes ? async () => (await import('./tune/tuner.ts')).Tuner.open(this.#gpu, options, parts) : null;
   }
 
   /** What variables, programs and reads in progress hold on the device. */

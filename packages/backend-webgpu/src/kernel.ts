@@ -18,7 +18,10 @@ export interface Dispatch {
   readonly variants?: readonly Variant[];
 }
 
-/** One of several ways to compute the same, bit for bit. It takes no more than every device has: 256 threads, 16 KiB of workgroup memory. */
+/**
+ * One of several ways to compute the same, bit for bit. It takes no more than every device has: 256 threads, 16 KiB of workgroup memory.
+ * Timing runs it on whatever is in memory, so no index and no loop may depend on what tensors hold.
+ */
 export interface Variant {
   /** Says what differs, such as a tile: `64x32`. */
   readonly name: string;

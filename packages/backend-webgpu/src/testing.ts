@@ -7,7 +7,7 @@ import { webgpu } from './webgpu.ts';
 
 /** The backend on the adapter that computes on the CPU, tuning all the same, with its choices kept where `parts` says. */
 export function tuningBackend(options: AutotuneOptions, parts: TunerParts): Backend<WebgpuKernel> {
-  return { ...webgpu(), open: async () => new WebgpuDevice(await openDevice({ software: true }), options, parts) };
+  return { ...webgpu(), open: async () => new WebgpuDevice(await openDevice({ software: true }), { ...options, software: true }, parts) };
 }
 
 /**

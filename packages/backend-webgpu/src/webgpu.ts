@@ -15,7 +15,7 @@ import { structuralWebgpu } from './kernels/index.ts';
 export function webgpu(options: WebgpuOptions = {}): Backend<WebgpuKernel> {
   checkOptions('backend-webgpu', options, ['gpu', 'precision', 'software', 'powerPreference', 'autotune', 'dawnFlags']);
   const { precision = 'default', autotune } = options;
-  if (typeof autotune === 'object') checkOptions('backend-webgpu: autotune', autotune, ['budget', 'onProgress']);
+  if (typeof autotune === 'object') checkOptions('backend-webgpu: autotune', autotune, ['budget', 'software', 'onProgress']);
   if (precision !== 'default' && precision !== 'strict') {
     const fact = `unknown precision '${String(precision)}'`;
     throw new ShoalError('ATTRIBUTE', { op: 'backend-webgpu', fact, next: "Use 'default' or 'strict'" });

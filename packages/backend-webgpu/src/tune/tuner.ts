@@ -45,6 +45,12 @@ interface Prepared {
   readonly bindings: readonly Binding[];
 }
 
+/** How often a variant has to run to be timed, and how long that takes. */
+interface Calibrated {
+  readonly lap: Lap;
+  readonly nanoseconds: number;
+}
+
 const rounds = 3;
 /** A lap takes as many times the clock's resolution, and as many nanoseconds, so that variants a few percent apart are told apart. */
 const [leastResolutions, leastNanoseconds] = [16, 200_000];
@@ -132,24 +138,30 @@ export class Tuner {
     const chosen = new Map<Work, string>();
     if (works.length === 0) return chosen;
     const { budget = defaultBudget, onProgress } = this.#options;
-    const deadline = this.#now() + budget;
+    const started = this.#now();
+    // These are compiled in any case, unless another variant turns out to be faster: they are not on the budget.
+    const prepared = await Promise.all(
+      works.map(async (work) => ({ work, estimate: await this.#prepare(work, work.variants[0]!, placing) })),
+    );
+    const compiled = this.#now();
+    const compiling = ((compiled - started) / works.length) * 1e6;
+    const deadline = compiled + budget;
     // What was asked of the device before is not to be timed.
     await this.#gpu.device.queue.onSubmittedWorkDone();
-    const estimates: { readonly work: Work; readonly prepared: Prepared; readonly lap: Lap; readonly nanoseconds: number }[] = [];
-    for (const work of works) {
+    const calibrated: (Calibrated & (typeof prepared)[number])[] = [];
+    for (const each of prepared) {
       if (this.#now() >= deadline) break;
-      const prepared = await this.#prepare(work, work.variants[0]!, placing);
-      const measured = await this.#undisturbed(work.op, prepared.bindings, placing, () => this.#calibrate(work, prepared.command));
-      if (measured) estimates.push({ work, prepared, ...measured });
+      const { work, estimate } = each;
+      const measured = await this.#undisturbed(work.op, estimate.bindings, placing, () => this.#calibrate(work, estimate.command));
+      if (measured) calibrated.push({ ...each, ...measured });
     }
-    const total = estimates.length;
-    const share = ({ work, lap, nanoseconds }: (typeof estimates)[number]): number => (nanoseconds / lap.repeats) * work.dispatches.length;
-    let done = 0;
-    for (const { work, prepared, lap, nanoseconds } of estimates.toSorted((a, b) => share(b) - share(a))) {
-      onProgress?.({ kernel: work.key, done: done++, total });
-      const left = (deadline - this.#now()) * 1e6;
-      if (left < nanoseconds * work.variants.length * rounds) continue;
-      const fastest = await this.#race(work, prepared, lap, placing);
+    const share = ({ work, lap, nanoseconds }: (typeof calibrated)[number]): number => (nanoseconds / lap.repeats) * work.dispatches.length;
+    for (const { work, estimate, lap, nanoseconds } of calibrated.toSorted((a, b) => share(b) - share(a))) {
+      const others = work.variants.length - 1;
+      const price = others * compiling + rounds * (1 + others) * nanoseconds;
+      if (price > (deadline - this.#now()) * 1e6) continue;
+      onProgress?.({ kernel: work.key, done: chosen.size, total: calibrated.length });
+      const fastest = await this.#race(work, estimate, lap, placing);
       if (fastest === undefined) continue;
       chosen.set(work, fastest);
       this.#choices.set(work.key, fastest);
@@ -157,8 +169,7 @@ export class Tuner {
     return chosen;
   }
 
-  /** How often the estimate's variant has to run so that the clock can tell its time. */
-  async #calibrate(work: Work, command: Command): Promise<{ readonly lap: Lap; readonly nanoseconds: number }> {
+  async #calibrate(work: Work, command: Command): Promise<Calibrated> {
     const least = Math.max(leastResolutions * this.#stopwatch.resolution, leastNanoseconds);
     const variant = work.variants[0]!.name;
     // The first lap of all pays for what is done once, such as clearing memory.
