@@ -81,8 +81,9 @@ export class Tuner {
     { store, stopwatch = (opened) => stopwatchOf(opened), now = () => performance.now() }: TunerParts = {},
   ): Promise<Tuner> {
     const { device, flags } = gpu.opened.info;
-    const scope = ['webgpu', device, String(flags['vendor']), String(flags['architecture'])];
-    return new Tuner(gpu, await openChoices(scope, store), stopwatch(gpu), options, now);
+    // What the adapter can do and what the user asked for decide which shaders there are.
+    const choices = await openChoices(['webgpu', device, JSON.stringify(flags)], store);
+    return new Tuner(gpu, choices, stopwatch(gpu), options, now);
   }
 
   /** Variables are as they were afterwards; what else the program places holds anything. */
