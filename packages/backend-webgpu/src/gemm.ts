@@ -67,11 +67,16 @@ const menu: readonly MenuTile[] = [
   { rows: 16, columns: 16, threadRows: 4, threadColumns: 4, speed: 0.3 },
 ];
 
-/** Tiles that are never estimated to be the fastest, since they fill half as many workgroups or fewer: only timing chooses them. */
+/**
+ * Tiles that only timing chooses: larger ones, which fill half as many workgroups or fewer, and those whose threads hold fewer elements,
+ * for devices where the registers of one workgroup leave no room for others.
+ */
 const timedMenu: readonly MenuTile[] = [
   { rows: 128, columns: 128, threadRows: 8, threadColumns: 8, speed: 1 },
   { rows: 128, columns: 64, threadRows: 8, threadColumns: 8, speed: 1 },
   { rows: 64, columns: 128, threadRows: 8, threadColumns: 8, speed: 1 },
+  { rows: 64, columns: 64, threadRows: 4, threadColumns: 8, speed: 0.8 },
+  { rows: 64, columns: 64, threadRows: 4, threadColumns: 4, speed: 0.6 },
 ];
 /** Not worth timing: a tile estimated to take this many times as long as the best. */
 const hopeless = 2.5;
@@ -142,7 +147,7 @@ const each = (count: number, print: (i: number) => string): string => Array.from
 
 function product(options: GemmOptions, splits: number): Dispatch {
   const [best, ...others] = gemmTiles(options).map((tile): Variant => ({
-    name: `${tile.rows}x${tile.columns}`,
+    name: `${tile.rows}x${tile.columns} by ${tile.threadRows}x${tile.threadColumns}`,
     print: () => productInTiles(options, splits, tile),
   }));
   return variants([best!, ...others]);

@@ -10,7 +10,10 @@ interface Tensors {
 
 /** A thread computes four channels of some neighbouring cells of a row, for which it reads the weights once. */
 export function depthwise(geometry: Conv2dGeometry, attributes: Conv2dAttributes, tensors: Tensors): Dispatch {
-  const ofCells = (cells: number): Variant => ({ name: `${cells} cells`, print: () => rowPieces(geometry, attributes, tensors, cells) });
+  const ofCells = (cells: number): Variant => ({
+    name: cells === 1 ? '1 cell' : `${cells} cells`,
+    print: () => rowPieces(geometry, attributes, tensors, cells),
+  });
   return variants([ofCells(1), ofCells(2), ofCells(4)]);
 }
 
@@ -30,7 +33,8 @@ function rowPieces(
 `;
   const store = (cell: number): string => {
     const place = ravel([batch, output.height, output.width, quads], ['n', 'oh', `ow + ${cell}`, 'c']);
-    return `if (ow + ${cell} < ${output.width}) { ${y.write4(place, bias ? `total_${cell} + ${bias.read4('c')}` : `total_${cell}`)} }\n`;
+    const write = y.write4(place, bias ? `total_${cell} + ${bias.read4('c')}` : `total_${cell}`);
+    return output.width % cells === 0 ? `${write}\n` : `if (ow + ${cell} < ${output.width}) { ${write} }\n`;
   };
   const body = `${unravel('i', [batch, output.height, pieces, quads], ['n', 'oh', 'piece', 'c'])}let ow = piece * ${cells};
 ${each((cell) => `var total_${cell} = vec4<f32>();\n`)}for (var r = 0; r < ${window.height}; r++) {
