@@ -1,6 +1,17 @@
 import { memoryStore, type ChoiceStore } from '@shoal/cache/choices';
-import { apply1, createRuntime, input, variable, type KernelSet, type Op, type Program, type Runtime, type Value } from '@shoal/core';
-import { describe, expect, test } from 'vitest';
+import {
+  apply1,
+  createRuntime,
+  input,
+  ShoalError,
+  variable,
+  type KernelSet,
+  type Op,
+  type Program,
+  type Runtime,
+  type Value,
+} from '@shoal/core';
+import { describe, expect, test, vi } from 'vitest';
 import { openDevice, type AutotuneOptions } from '../adapter.ts';
 import { WebgpuDevice } from '../device.ts';
 import type { Gpu } from '../gpu.ts';
@@ -168,6 +179,23 @@ function tuningTests(): void {
         progress: ['test/double 0/1'],
         by: { 'test/halve': 'earlier timing', 'test/double': 'timing' },
       });
+    });
+    test('where memory is lacking for a copy of what a kernel updates, it runs as estimated', async () => {
+      const v = variable('v', [7], [1, 2, 3, 4, 5, 6, 7]);
+      const stopwatch = (gpu: Gpu): Stopwatch => ({
+        resolution: 1,
+        time(op, laps) {
+          vi.spyOn(gpu, 'createBuffer').mockRejectedValue(new ShoalError('MEMORY', { op, fact: 'none is left' }));
+          return Promise.resolve(laps.map(() => 1e6));
+        },
+      });
+      const { runtime } = await open({}, { store: memoryStore(), stopwatch });
+      const executable = await runtime.compile({ outputs: {}, updates: [[v, doubled(x)]] });
+      vi.restoreAllMocks();
+      expect(executable.tuned).toMatchObject([{ variant: '1 each', by: 'estimate' }]);
+      await executable.run(feeds);
+      expect([...(await runtime.read(v))]).toEqual([...expected.y]);
+      await runtime.dispose();
     });
     test('a plan times nothing', async () => {
       const { runtime } = await open({}, { store: memoryStore(), stopwatch: forbidden });

@@ -224,6 +224,7 @@ export class Tuner {
     const foreign = bindings.filter(({ access, buffer }) => access === 'read_write' && !buffers.includes(buffer));
     const same = (a: Binding, b: Binding): boolean => a.buffer === b.buffer && a.offset === b.offset && a.bytes === b.bytes;
     const written = foreign.filter((binding, i) => foreign.findIndex((other) => same(other, binding)) === i);
+    if (written.length === 0) return work();
     const gpu = this.#gpu;
     const kept: (readonly [Binding, GPUBuffer])[] = [];
     const copy = (how: (encoder: GPUCommandEncoder) => void): Promise<void> =>
