@@ -1,13 +1,15 @@
+import { webgpu } from '@shoal/backend-webgpu';
 import { describeCases } from '@shoal/conformance/vitest';
 import { convCases } from '@shoal/conv/cases';
 import { convReference } from '@shoal/conv/reference';
 import { convWebgpu } from '@shoal/conv/webgpu';
-import { createRuntime } from '@shoal/core';
+import { createRuntime, input } from '@shoal/core';
 import { coreCases } from '@shoal/core/cases';
 import { reference } from '@shoal/core/reference';
 import { mathCases } from '@shoal/math/cases';
 import { mathReference } from '@shoal/math/reference';
 import { mathWebgpu } from '@shoal/math/webgpu';
+import { maxPool2d } from '@shoal/pool';
 import { poolCases } from '@shoal/pool/cases';
 import { poolReference } from '@shoal/pool/reference';
 import { poolWebgpu } from '@shoal/pool/webgpu';
@@ -41,6 +43,16 @@ await onWebgpu((backend) => {
     expect(await answer).toEqual({ losses, canvas: 'undefined', document: 'undefined' });
     worker.terminate();
     await runtime.dispose();
+  });
+  test('what was timed in a page is kept for the next runtime', async () => {
+    const program = { outputs: { y: maxPool2d(input('x', [1, 6, 5, 4]), { window: 2 }) } };
+    const by: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      const runtime = await createRuntime(webgpu({ software: true, autotune: { budget: 60_000, software: true } }), [poolWebgpu]);
+      by.push(...(await runtime.compile(program)).tuned.map((kernel) => kernel.by));
+      await runtime.dispose();
+    }
+    expect(by).toEqual(['timing', 'earlier timing']);
   });
   test('the browser names its adapter and its clock', async () => {
     const runtime = await createRuntime(backend);

@@ -1,3 +1,4 @@
+import type { TuningProgress } from '@shoal/backend-webgpu';
 import { createRuntime, type Runtime } from '@shoal/core';
 import { reference } from '@shoal/core/reference';
 import { convReference } from '@shoal/conv/reference';
@@ -8,6 +9,10 @@ import { UsageError } from './output.ts';
 
 export interface BackendOptions {
   readonly threads?: number;
+  /** Choose kernels by timing, where the backend can: for what measures speed. Default false. */
+  readonly autotune?: boolean;
+  /** Told what is timed, while a program is compiled. */
+  readonly onTuning?: (kernel: string) => void;
 }
 
 /** How each backend of the command line is opened. Device code is loaded only when it is asked for. */
@@ -23,7 +28,7 @@ const openers = {
     ]);
     return createRuntime(wasm(threads === undefined ? {} : { threads }), [convWasm, mathWasm, poolWasm, residualWasm]);
   },
-  webgpu: async () => {
+  webgpu: async ({ autotune = false, onTuning }: BackendOptions) => {
     const [{ webgpu }, { convWebgpu }, { mathWebgpu }, { poolWebgpu }, { residualWebgpu }] = await Promise.all([
       import('@shoal/backend-webgpu'),
       import('@shoal/conv/webgpu'),
@@ -33,7 +38,8 @@ const openers = {
     ]);
     const plugins = [convWebgpu, mathWebgpu, poolWebgpu, residualWebgpu];
     // Without a GPU, Vulkan on the CPU will do where it is installed: slow, but the same shaders.
-    return createRuntime(webgpu(), plugins).catch((error: unknown) =>
+    const tuning = autotune && { onProgress: ({ kernel }: TuningProgress) => onTuning?.(kernel) };
+    return createRuntime(webgpu({ autotune: tuning }), plugins).catch((error: unknown) =>
       createRuntime(webgpu({ software: true }), plugins).catch(() => {
         throw error;
       }),

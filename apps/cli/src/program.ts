@@ -53,9 +53,12 @@ function commands(streams: Streams, finish: (code: number) => void): Command {
     new Option('--backend <name>', `cpu, ${backendNames.join(', ')}`).argParser(backendName).default('wasm' as const, 'cpu');
   const threads = (): Option => new Option('--threads <n>', 'threads of the CPU backend').argParser(wholeNumber('--threads', 1, 256));
 
+  const noAutotune = (): Option => new Option('--no-autotune', 'run kernels of GPUs as estimated, without choosing by timing');
+
   command(program, 'bench', 'Every way to halve a feature map, and the stems of real networks on a photograph: counted and timed.')
     .addOption(backend())
     .addOption(threads())
+    .addOption(noAutotune())
     .option('--model <name>', 'a whole network instead: resnet50, squeezenet1_1 ...; can be repeated', repeated, [])
     .option('--batch <n>', 'with --model: images at once (default: 1)', wholeNumber('--batch', 1))
     .option('--input <HxW>', "with --model: height and width of the images (default: the network's own)", imageSize)
@@ -86,6 +89,7 @@ function commands(streams: Streams, finish: (code: number) => void): Command {
     .addOption(new Option('--phase <name>', 'inference, or a step of training').choices(['fwd', 'step']).default('fwd'))
     .addOption(backend())
     .addOption(threads())
+    .addOption(noAutotune())
     .option('--batch <n>', 'images at once', wholeNumber('--batch', 1), 1)
     .option('--input <HxW>', "height and width of the images (default: the network's own)", imageSize)
     .option('--repeat <n>', 'runs', wholeNumber('--repeat', 3), 11)

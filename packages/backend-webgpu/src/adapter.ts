@@ -1,6 +1,27 @@
 import { adapterHint, exactTimestamps, openDawn } from '#dawn';
 import { ShoalError, type DeviceInfo } from '@shoal/core';
 
+/** How variants of kernels are chosen by timing. */
+export interface AutotuneOptions {
+  /**
+   * Milliseconds that compiling one program may spend on it, about; default 1000. The kernels that take longest come first; what is not
+   * reached runs as estimated, and has its turn next time.
+   */
+  readonly budget?: number;
+  /** Also on adapters that compute on the CPU, where timing takes long and says nothing about a GPU. Default false. */
+  readonly software?: boolean;
+  /** Called before each kernel that is timed. */
+  readonly onProgress?: (progress: TuningProgress) => void;
+}
+
+export interface TuningProgress {
+  /** The op and the sizes that are timed now. */
+  readonly kernel: string;
+  /** How many kernels were timed before, of how many. */
+  readonly done: number;
+  readonly total: number;
+}
+
 /** What {@link webgpu} takes. */
 export interface WebgpuOptions {
   /** Where adapters come from. Default: `navigator.gpu`; in Node without one, the npm package `webgpu` (Dawn), if it is installed. */
@@ -14,6 +35,11 @@ export interface WebgpuOptions {
   readonly software?: boolean;
   /** Which of several adapters to prefer. */
   readonly powerPreference?: GPUPowerPreference;
+  /**
+   * Choose among variants of kernels with the same bits, such as tiles, by timing them when a program is compiled. Choices are kept
+   * for the adapter: in the user's cache folder, in browsers in IndexedDB. Default true.
+   */
+  readonly autotune?: boolean | AutotuneOptions;
   /** Flags for Dawn where this opens it, `name=value`; see the package `webgpu`. */
   readonly dawnFlags?: readonly string[];
 }

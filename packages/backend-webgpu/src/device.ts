@@ -1,20 +1,27 @@
 import type { Device, DeviceProgram, Node, Schedule, TensorData, Variable } from '@shoal/core';
-import type { OpenedDevice } from './adapter.ts';
+import type { AutotuneOptions, OpenedDevice } from './adapter.ts';
 import { Gpu, type DeviceUsage } from './gpu.ts';
 import type { WebgpuKernel } from './kernel.ts';
 import { mapForReading, readArray, Variables } from './memory.ts';
 import { compileProgram } from './program.ts';
+import type { Tuner, TunerParts } from './tune/tuner.ts';
 
 /** An open WebGPU device as core drives it. */
 export class WebgpuDevice implements Device<WebgpuKernel> {
   readonly info;
   readonly #gpu: Gpu;
   readonly #variables: Variables;
+  readonly #openTuner: (() => Promise<Tuner>) | null;
+  #tuner: Promise<Tuner> | null = null;
 
-  constructor(opened: OpenedDevice) {
-    this.info = opened.info;
+  constructor(opened: OpenedDevice, autotune: boolean | AutotuneOptions = true, parts?: TunerParts) {
+    const options = autotune === true ? {} : autotune;
+    const tunes = options !== false && (options.software === true || opened.info.flags['software'] !== true);
+    this.info = { ...opened.info, flags: { ...opened.info.flags, autotune: tunes } };
     this.#gpu = new Gpu(opened);
     this.#variables = new Variables(this.#gpu);
+    // Who does not tune does not download how.
+    this.#openTuner = tunes ? async () => (await import('./tune/tuner.ts')).Tuner.open(this.#gpu, options, parts) : null;
   }
 
   /** What variables, programs and reads in progress hold on the device. */
@@ -22,8 +29,9 @@ export class WebgpuDevice implements Device<WebgpuKernel> {
     return this.#gpu.usage;
   }
 
-  compile(schedule: Schedule, kernelFor: (node: Node) => WebgpuKernel): Promise<DeviceProgram> {
-    return compileProgram(this.#gpu, this.#variables, schedule, kernelFor);
+  async compile(schedule: Schedule, kernelFor: (node: Node) => WebgpuKernel, tune: boolean): Promise<DeviceProgram> {
+    if (this.#openTuner && tune) this.#tuner ??= this.#openTuner();
+    return compileProgram(this.#gpu, this.#variables, schedule, kernelFor, tune ? await this.#tuner : null);
   }
 
   async read(variable: Variable): Promise<TensorData> {

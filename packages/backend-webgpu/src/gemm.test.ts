@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { gemmSplits, gemmTile } from './gemm.ts';
+import { gemmSplits, gemmTiles } from './gemm.ts';
 
 describe('tiles', () => {
   test.each([
@@ -10,7 +10,7 @@ describe('tiles', () => {
     { rows: 12_544, columns: 10, depth: 192, tile: '64x16' },
     { rows: 9, columns: 10, depth: 100, tile: '16x16' },
   ])('$rows x $columns, $depth deep: $tile', ({ tile, ...sizes }) => {
-    const { rows, columns } = gemmTile(sizes);
+    const [{ rows, columns }] = gemmTiles(sizes);
     expect(`${rows}x${columns}`).toBe(tile);
   });
 });

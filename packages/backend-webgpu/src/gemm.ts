@@ -1,4 +1,4 @@
-import { elements, workgroups, type Dispatch, type WgslScratch, type WgslSite } from './kernel.ts';
+import { elements, variants, workgroups, type Dispatch, type Variant, type WgslScratch, type WgslSite } from './kernel.ts';
 
 /** A factor of a matrix product, whose elements are computed. Its side is the row in the left factor and the column in the right one. */
 export interface GemmFactor {
@@ -48,6 +48,8 @@ export interface GemmTile {
   readonly threadColumns: number;
 }
 
+type MenuTile = GemmTile & { readonly speed: number };
+
 /** Elements of both factors that a workgroup holds along the depth. */
 const depthTile = 16;
 
@@ -56,7 +58,7 @@ const depthTile = 16;
  * large tiles are better wherever they are full and there are enough of them for all cores. `speed` is what is left of the largest one's
  * speed, by those counts.
  */
-const menu: readonly (GemmTile & { readonly speed: number })[] = [
+const menu: readonly MenuTile[] = [
   { rows: 64, columns: 64, threadRows: 8, threadColumns: 8, speed: 1 },
   { rows: 64, columns: 32, threadRows: 8, threadColumns: 4, speed: 0.8 },
   { rows: 32, columns: 64, threadRows: 4, threadColumns: 8, speed: 0.8 },
@@ -64,6 +66,20 @@ const menu: readonly (GemmTile & { readonly speed: number })[] = [
   { rows: 64, columns: 16, threadRows: 4, threadColumns: 4, speed: 0.5 },
   { rows: 16, columns: 16, threadRows: 4, threadColumns: 4, speed: 0.3 },
 ];
+
+/**
+ * Tiles that only timing chooses: larger ones, which fill half as many workgroups or fewer, and those whose threads hold fewer elements,
+ * for devices where the registers of one workgroup leave no room for others.
+ */
+const timedMenu: readonly MenuTile[] = [
+  { rows: 128, columns: 128, threadRows: 8, threadColumns: 8, speed: 1 },
+  { rows: 128, columns: 64, threadRows: 8, threadColumns: 8, speed: 1 },
+  { rows: 64, columns: 128, threadRows: 8, threadColumns: 8, speed: 1 },
+  { rows: 64, columns: 64, threadRows: 4, threadColumns: 8, speed: 0.8 },
+  { rows: 64, columns: 64, threadRows: 4, threadColumns: 4, speed: 0.6 },
+];
+/** Not worth timing: a tile estimated to take this many times as long as the best. */
+const hopeless = 2.5;
 
 /** With fewer workgroups some cores of a GPU have nothing to do. */
 const enoughWorkgroups = 96;
@@ -80,15 +96,19 @@ export function gemmSplits({ batch = 1, rows, columns, depth }: Sizes): number {
   return Math.max(1, Math.min(mostSplits, Math.ceil(enoughWorkgroups / tiles), Math.floor(depth / fewestProducts)));
 }
 
-/** The tile that is estimated to be fastest; it changes no bit, since every element sums its products in their order. */
-export function gemmTile(sizes: Sizes): GemmTile {
+/**
+ * The tile that is estimated to be fastest, and the others that may be. None changes a bit, since every element sums its products in
+ * their order, in the same splits.
+ */
+export function gemmTiles(sizes: Sizes): readonly [GemmTile, ...GemmTile[]] {
   const { batch = 1, rows, columns } = sizes;
   const splits = gemmSplits(sizes);
-  const price = (tile: (typeof menu)[number]): number => {
+  const price = (tile: MenuTile): number => {
     const tiles = batch * Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
     return (tiles * tile.rows * tile.columns * Math.max(1, enoughWorkgroups / (tiles * splits))) / tile.speed;
   };
-  return menu.reduce((best, tile) => (price(tile) < price(best) ? tile : best));
+  const best = menu.reduce((best, tile) => (price(tile) < price(best) ? tile : best));
+  return [best, ...[...menu, ...timedMenu].filter((tile) => tile !== best && price(tile) <= hopeless * price(best))];
 }
 
 /**
@@ -126,8 +146,15 @@ const names: GemmPosition = { batch: 'batch', row: 'row', column: 'column' };
 const each = (count: number, print: (i: number) => string): string => Array.from({ length: count }, (_, i) => print(i)).join('');
 
 function product(options: GemmOptions, splits: number): Dispatch {
+  const [best, ...others] = gemmTiles(options).map((tile): Variant => ({
+    name: `${tile.rows}x${tile.columns} by ${tile.threadRows}x${tile.threadColumns}`,
+    print: () => productInTiles(options, splits, tile),
+  }));
+  return variants([best!, ...others]);
+}
+
+function productInTiles(options: GemmOptions, splits: number, tile: GemmTile): Dispatch {
   const { batch = 1, rows, columns, depth, left, right, write, vectorWrite = false } = options;
-  const tile = gemmTile(options);
   const [down, across] = [tile.rows / tile.threadRows, tile.columns / tile.threadColumns];
   const threads = down * across;
   const [rowTiles, columnTiles] = [Math.ceil(rows / tile.rows), Math.ceil(columns / tile.columns)];

@@ -96,6 +96,11 @@ export class Gpu {
     return created;
   }
 
+  /** Drops the pipeline of a shader that is not needed any more. */
+  forget(source: string): void {
+    this.#pipelines.delete(source);
+  }
+
   dispose(): void {
     this.#pipelines.clear();
     this.#layouts.clear();

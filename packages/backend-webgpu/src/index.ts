@@ -1,5 +1,5 @@
 export { createRuntime } from '@shoal/core';
-export type { WebgpuOptions } from './adapter.ts';
+export type { AutotuneOptions, TuningProgress, WebgpuOptions } from './adapter.ts';
 export { printConstant, printExpression, type Leaves, type PrintedExpression } from './expression.ts';
 export { gemm, type GemmFactor, type GemmOptions, type GemmPosition } from './gemm.ts';
 export {
@@ -8,11 +8,14 @@ export {
   floats,
   ravel,
   readAt,
+  tunedElements,
   unravel,
+  variants,
   wgslKernel,
   workgroups,
   writeAt,
   type Dispatch,
+  type Variant,
   type WebgpuKernel,
   type WgslInput,
   type WgslKernelOptions,

@@ -14,6 +14,18 @@ export interface Dispatch {
   readonly body: string;
   /** Functions and workgroup variables at module scope. */
   readonly declarations?: string;
+  /** Ways to the same bits, of which the device may choose the fastest; this is the first of them. See {@link variants}. */
+  readonly variants?: readonly Variant[];
+}
+
+/**
+ * One of several ways to compute the same, bit for bit. It takes no more than every device has: 256 threads, 16 KiB of workgroup memory.
+ * Timing runs it on whatever is in memory, so no index and no loop may depend on what tensors hold.
+ */
+export interface Variant {
+  /** Says what differs, such as a tile: `64x32`. */
+  readonly name: string;
+  readonly print: () => Dispatch;
 }
 
 /** A tensor that a kernel reads. Indices are i32 expressions counting elements row-major. */
@@ -83,9 +95,19 @@ export function wgslKernel<A extends object>(op: Op<A>, options: WgslKernelOptio
   return { op, backend: 'webgpu', ...options };
 }
 
-/** `count` threads, one for each value of `i` (i32) from 0. */
-export function elements(count: number, body: string, declarations = ''): Dispatch {
-  const size = 64;
+/** Ways to compute the same, the one that is estimated to be fastest first. Each result has to be the same sum in the same order in all. */
+export function variants(ways: readonly [Variant, ...Variant[]]): Dispatch {
+  return { ...ways[0].print(), variants: ways };
+}
+
+/** {@link elements} in workgroups of several sizes. */
+export function tunedElements(count: number, body: string, declarations = ''): Dispatch {
+  const ofSize = (size: number): Variant => ({ name: `${size} threads`, print: () => elements(count, body, declarations, size) });
+  return variants([ofSize(64), ofSize(128), ofSize(256)]);
+}
+
+/** `count` threads, one for each value of `i` (i32) from 0, in workgroups of `size`. */
+export function elements(count: number, body: string, declarations = '', size = 64): Dispatch {
   const guard = count % size === 0 ? '' : `if (i >= ${count}) { return; }\n`;
   return { groups: Math.ceil(count / size), size, body: `let i = group * ${size} + lane;\n${guard}${body}`, declarations };
 }

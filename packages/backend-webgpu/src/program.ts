@@ -13,20 +13,16 @@ import {
   type Step,
   type StepTime,
   type TensorData,
+  type TunedKernel,
 } from '@shoal/core';
+import { assembleFor, prepareCommand, type Command } from './command.ts';
 import { emitCopy, emitStep, type EmittedStep } from './emit.ts';
 import type { Gpu } from './gpu.ts';
 import type { WebgpuKernel } from './kernel.ts';
 import { bytesOf, deviceArray, mapForReading, readArray, tensorUsage, type Variables } from './memory.ts';
-import { assemble, type Place } from './module.ts';
+import type { Place } from './module.ts';
+import type { Tuner } from './tune/tuner.ts';
 import { maxSpans, Timer, wallNanoseconds } from './timer.ts';
-
-/** A dispatch that is ready to be encoded. */
-interface Command {
-  readonly pipeline: GPUComputePipeline;
-  readonly bindGroup: GPUBindGroup;
-  readonly groups: readonly [number, number, number];
-}
 
 /** The commands of one step. */
 interface Stage {
@@ -49,27 +45,34 @@ interface Compiled {
   readonly copies: readonly Copy[];
   readonly placeOf: (value: Value) => Place;
   readonly buffers: readonly GPUBuffer[];
+  readonly tuned: readonly TunedKernel[];
 }
 
-/** Prepares everything that a run needs: memory, shaders, pipelines, bind groups. */
+/** Prepares everything that a run needs: memory, shaders, pipelines, bind groups. Without a tuner, estimates choose among variants. */
 export async function compileProgram(
   gpu: Gpu,
   variables: Variables,
   schedule: Schedule,
   kernelFor: (node: Node) => WebgpuKernel,
+  tuner: Tuner | null,
 ): Promise<DeviceProgram> {
   const emit = (steps: readonly Step[]): EmittedStep[] => steps.map((step) => emitStep(step, kernelFor(step.node)));
   const [prelude, steps] = [emit(schedule.prelude), emit(schedule.steps)];
   const placed = await placeTensors(gpu, variables, schedule, prelude, steps);
   try {
     checkBindings(gpu, [...prelude, ...steps], placed.placeOf);
+    const tuning = await tuner?.tune([...prelude, ...steps], placed);
+    const chosen = ({ accessors, dispatches }: EmittedStep): Pick<EmittedStep, 'accessors' | 'dispatches'> => ({
+      accessors,
+      dispatches: dispatches.map((dispatch) => tuning?.chosen.get(dispatch) ?? dispatch),
+    });
     const stages = async (emitted: readonly EmittedStep[]): Promise<Stage[]> =>
       Promise.all(
-        emitted.map(async (each) => ({ ...(await stageOf(gpu, each.step.node.op.name, each, placed.placeOf)), step: each.step })),
+        emitted.map(async (each) => ({ ...(await stageOf(gpu, each.step.node.op.name, chosen(each), placed.placeOf)), step: each.step })),
       );
     const staged = placed.staged.map(([variable, copy]) => stageOf(gpu, 'update', emitCopy(variable, copy), placed.placeOf));
     const [first, copied, rest] = await Promise.all([stages(prelude), Promise.all(staged), stages(steps)]);
-    return new WebgpuProgram(gpu, { ...placed, prelude: first, steps: [...copied, ...rest] });
+    return new WebgpuProgram(gpu, { ...placed, prelude: first, steps: [...copied, ...rest], tuned: tuning?.tuned ?? [] });
   } catch (cause) {
     placed.buffers.forEach((buffer) => gpu.destroyBuffer(buffer));
     throw cause;
@@ -186,24 +189,9 @@ async function stageOf(
   { dispatches, accessors }: Pick<EmittedStep, 'dispatches' | 'accessors'>,
   placeOf: (value: Value) => Place,
 ): Promise<Stage> {
-  const { limits } = gpu.device;
-  const moduleLimits = {
-    workgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
-    storageBuffers: limits.maxStorageBuffersPerShaderStage,
-  };
   const commands = dispatches
     .filter(({ groups }) => groups > 0)
-    .map(async (dispatch): Promise<Command> => {
-      const shader = assemble(op, dispatch, accessors, placeOf, moduleLimits);
-      const { pipeline, layout } = await gpu.pipeline(op, shader);
-      const bindGroup = await gpu.validated(op, () =>
-        gpu.device.createBindGroup({
-          layout,
-          entries: shader.bindings.map(({ buffer, offset, bytes }, binding) => ({ binding, resource: { buffer, offset, size: bytes } })),
-        }),
-      );
-      return { pipeline, bindGroup, groups: shader.groups };
-    });
+    .map((dispatch) => prepareCommand(gpu, op, assembleFor(gpu, op, dispatch, accessors, placeOf)));
   return { op, commands: await Promise.all(commands) };
 }
 
@@ -215,6 +203,7 @@ interface Readback {
 
 class WebgpuProgram implements DeviceProgram {
   readonly memory: MemoryPlan;
+  readonly tuned: readonly TunedKernel[];
   readonly #gpu: Gpu;
   readonly #compiled: Compiled;
   /** Buffers for reading back that no run uses: as many as runs were in the queue at once. */
@@ -226,6 +215,7 @@ class WebgpuProgram implements DeviceProgram {
     this.#gpu = gpu;
     this.#compiled = compiled;
     this.memory = compiled.memory;
+    this.tuned = compiled.tuned;
   }
 
   async run({ feeds, fetch, prelude, profile, signal, submitted }: RunRequest): Promise<RunResult> {

@@ -1,6 +1,14 @@
 import { ShoalError, type Backend } from '@shoal/core';
 import type { WebgpuKernel } from './kernel.ts';
+import { openDevice, type AutotuneOptions } from './adapter.ts';
+import { WebgpuDevice } from './device.ts';
+import type { TunerParts } from './tune/tuner.ts';
 import { webgpu } from './webgpu.ts';
+
+/** The backend on the adapter that computes on the CPU, tuning all the same, with its choices kept where `parts` says. */
+export function tuningBackend(options: AutotuneOptions, parts: TunerParts): Backend<WebgpuKernel> {
+  return { ...webgpu(), open: async () => new WebgpuDevice(await openDevice({ software: true }), { ...options, software: true }, parts) };
+}
 
 /**
  * The backend on the adapter that computes on the CPU, for tests of kernels on machines without a GPU; a text says why there is

@@ -13,11 +13,12 @@ import { structuralWebgpu } from './kernels/index.ts';
  * @throws ShoalError `ATTRIBUTE` for an unknown option or precision; opening throws `UNSUPPORTED`, with the reason, where there is no WebGPU
  */
 export function webgpu(options: WebgpuOptions = {}): Backend<WebgpuKernel> {
-  checkOptions('backend-webgpu', options, ['gpu', 'precision', 'software', 'powerPreference', 'dawnFlags']);
-  const { precision = 'default' } = options;
+  checkOptions('backend-webgpu', options, ['gpu', 'precision', 'software', 'powerPreference', 'autotune', 'dawnFlags']);
+  const { precision = 'default', autotune } = options;
+  if (typeof autotune === 'object') checkOptions('backend-webgpu: autotune', autotune, ['budget', 'software', 'onProgress']);
   if (precision !== 'default' && precision !== 'strict') {
     const fact = `unknown precision '${String(precision)}'`;
     throw new ShoalError('ATTRIBUTE', { op: 'backend-webgpu', fact, next: "Use 'default' or 'strict'" });
   }
-  return { name: 'webgpu', kernels: structuralWebgpu, open: async () => new WebgpuDevice(await openDevice(options)) };
+  return { name: 'webgpu', kernels: structuralWebgpu, open: async () => new WebgpuDevice(await openDevice(options), autotune) };
 }

@@ -34,8 +34,8 @@ export interface DeviceInfo {
 /** An open device. Calls on it are made one at a time, but for runs that say they were submitted: the next call may come before their results. */
 export interface Device<K extends Kernel> {
   readonly info: DeviceInfo;
-  /** Prepares a schedule for running. Every variable of the schedule has been written before. */
-  compile(schedule: Schedule, kernelFor: (node: Node) => K): Promise<DeviceProgram>;
+  /** Prepares a schedule for running. Every variable of the schedule has been written before. Without `tune` it times nothing. */
+  compile(schedule: Schedule, kernelFor: (node: Node) => K, tune: boolean): Promise<DeviceProgram>;
   /** The memory that `compile` would plan, without anything being made; needs no variable. Where it is missing, `compile` is asked. */
   plan?(schedule: Schedule, kernelFor: (node: Node) => K): MemoryPlan;
   /** Copies a variable's contents out. */
@@ -83,9 +83,22 @@ export interface RunResult {
   readonly encoding?: Encoding;
 }
 
+/** Which of a kernel's variants runs. All have the same bits; which is fastest depends on the device. */
+export interface TunedKernel {
+  /** The op and the sizes it was printed for. */
+  readonly kernel: string;
+  /** How many launches of the program it is. */
+  readonly launches: number;
+  readonly variant: string;
+  /** Timed while this program was compiled, chosen before, or neither: the estimate, for want of time. */
+  readonly by: 'timing' | 'earlier timing' | 'estimate';
+}
+
 /** A compiled program on a device. */
 export interface DeviceProgram {
   readonly memory: MemoryPlan;
+  /** Absent where nothing is chosen by timing. */
+  readonly tuned?: readonly TunedKernel[];
   run(request: RunRequest): Promise<RunResult>;
   dispose(): void;
 }

@@ -1,4 +1,4 @@
-import type { Backend, Device, DeviceInfo, DeviceProgram, Encoding, StepTime } from './backend.ts';
+import type { Backend, Device, DeviceInfo, DeviceProgram, Encoding, StepTime, TunedKernel } from './backend.ts';
 import { ShoalError, throwIfAborted } from './errors.ts';
 import { topological, type Node, type Value, type Variable } from './graph.ts';
 import { afterOp } from './ops/after.ts';
@@ -56,6 +56,8 @@ export interface Executable {
   readonly memory: MemoryPlan;
   /** The steps that run, for reports and tests. */
   readonly schedule: Schedule;
+  /** The kernels whose variants were chosen by timing; none where the device does not tune. */
+  readonly tuned: readonly TunedKernel[];
   dispose(): void;
 }
 
@@ -169,7 +171,7 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
   compile(program: Program): Promise<Executable> {
     return this.#exclusive('compile', async () => {
       const plan = this.#schedule(program);
-      return new DeviceExecutable(this.#host(interfaceOf(program), program, plan), await this.#compile(program, plan));
+      return new DeviceExecutable(this.#host(interfaceOf(program), program, plan), await this.#compile(program, plan, true));
     });
   }
 
@@ -177,7 +179,7 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
     return this.#exclusive('plan', async () => {
       const plan = this.#schedule(program);
       if (this.#device.plan) return this.#device.plan(plan, (node) => this.#kernelFor(node));
-      const compiled = await this.#compile(program, plan);
+      const compiled = await this.#compile(program, plan, false);
       compiled.dispose();
       return compiled.memory;
     });
@@ -245,9 +247,9 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
     return schedule(optimize(lowered, kernelFor, this.info), kernelFor);
   }
 
-  async #compile(program: Program, plan: Schedule): Promise<DeviceProgram> {
+  async #compile(program: Program, plan: Schedule, tune: boolean): Promise<DeviceProgram> {
     for (const variable of interfaceOf(program).variables) await this.#initialise(variable);
-    return this.#device.compile(plan, (node) => this.#kernelFor(node));
+    return this.#device.compile(plan, (node) => this.#kernelFor(node), tune);
   }
 
   #host(signature: Interface, program: Program, plan: Schedule): ExecutableHost {
@@ -334,6 +336,10 @@ class DeviceExecutable implements Executable {
 
   get schedule(): Schedule {
     return this.#host.schedule;
+  }
+
+  get tuned(): readonly TunedKernel[] {
+    return this.#compiled.tuned ?? [];
   }
 
   async run(feeds: Feeds = {}, options: RunOptions = {}): Promise<Readonly<Record<string, TensorData>>> {

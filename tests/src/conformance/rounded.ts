@@ -25,6 +25,7 @@ export async function makeRounded(spoil: (value: number) => number = (value) => 
         inputs: exact.inputs,
         memory: exact.memory,
         schedule: exact.schedule,
+        tuned: exact.tuned,
         run: async (feeds, options) => round(await exact.run(feeds, options)),
         timed: async (feeds, options) => {
           const timed = await exact.timed(feeds, options);

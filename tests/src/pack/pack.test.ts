@@ -10,7 +10,9 @@ import { pack, type Tarball } from '../../../tools/pack.ts';
 import { onReference, readmeExample, replaced, seededRandom } from './readme.ts';
 import { findSystemNode } from './system-node.ts';
 
-const names = ['core', 'math', 'conv', 'pool', 'residual', 'zoo', 'backend-wasm', 'backend-webgpu'].map((name) => `@shoal/${name}`);
+const names = ['cache', 'core', 'math', 'conv', 'pool', 'residual', 'zoo', 'backend-wasm', 'backend-webgpu'].map(
+  (name) => `@shoal/${name}`,
+);
 const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 const budgetFile = join(import.meta.dirname, '../../../tools/size-budget.json');
 const budgets: Record<'readmeExampleGzipBytes' | 'resnet18WebgpuGzipBytes', number> = JSON.parse(readFileSync(budgetFile, 'utf8'));

@@ -15,6 +15,7 @@ import { benchTables } from './tables.ts';
 export interface BenchCommandOptions {
   readonly backend: BackendName;
   readonly threads?: number;
+  readonly autotune?: boolean;
   readonly image?: string;
   readonly phase: readonly Phase[];
   readonly repeat: number;

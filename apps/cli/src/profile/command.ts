@@ -13,6 +13,7 @@ export interface ProfileCommandOptions {
   readonly phase: Phase;
   readonly backend: BackendName;
   readonly threads?: number;
+  readonly autotune?: boolean;
   readonly batch: number;
   readonly input?: readonly [height: number, width: number];
   readonly repeat: number;
@@ -29,7 +30,7 @@ export async function profile(name: string, options: ProfileCommandOptions, stre
   const [height, width] = input ?? network.input;
   checkFits(model, [height, width], batch, phase === 'step');
   const bar = progressBar(streams, 2 * repeat);
-  const runtime = await openRuntime(options.backend, options);
+  const runtime = await openRuntime(options.backend, { ...options, onTuning: (kernel) => bar.show(`timing ${kernel}`) });
   try {
     const events = profileNetwork(runtime, network, { phase, batch, repeat, input: [height, width] });
     const found = await lastValueFrom(

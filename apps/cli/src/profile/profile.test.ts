@@ -6,7 +6,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCommandLine } from '../program.ts';
 import { boxesOf } from './page.ts';
-import { working, type Profiled } from './tables.ts';
+import { headline, working, type Profiled } from './tables.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -54,6 +54,14 @@ describe.each(['fwd', 'step'] as const)('%s', (phase) => {
     expect(text.indexOf('│ layer1.0.conv1 ')).toBeLessThan(text.indexOf('│ layer4.0.conv1 '));
     expect(text).toMatch(/The floor is the longer of arithmetic at [\d.]+ GFLOP\/s \(a (product|1x1 convolution) of [^)]+\) and moving/);
     expect(text.includes('│ backward │')).toBe(phase === 'step');
+  });
+
+  test('a device that chooses variants says how often each ran', () => {
+    const kernel = { kernel: 'math/matmul', launches: 2, variant: '64x64 by 8x8', by: 'timing' as const };
+    const tuned = [kernel, { ...kernel, kernel: 'conv/conv2d', launches: 5, variant: '32x32 by 4x4', by: 'estimate' as const }, kernel];
+    expect(headline({ ...report, tuned }).at(-1)).toBe(
+      'Launches by variant: 5 of 32x32 by 4x4, 4 of 64x64 by 8x8. Of 3 kernels 2 were chosen by timing.',
+    );
   });
 
   test('the icicle nests, and covers the whole width', () => {

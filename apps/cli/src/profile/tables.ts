@@ -80,7 +80,18 @@ export function headline(report: Profiled): readonly string[] {
       `Step by step: ${formatMs(stepwise.medianMs)} ms, the start of each step included. Floors: ${formatMs(floorMs)} ms.`,
     `The floor is the longer of arithmetic at ${limits.gflops.toPrecision(3)} GFLOP/s (${limits.fastest}) and moving inputs, ` +
       `parameters and output once, at the speed of a copy: ${copies}. Both were measured just before, on the same threads.`,
+    ...tunedText(report),
   ];
+}
+
+/** How often each variant of a kernel ran, where the device chooses. */
+function tunedText({ tuned }: Profiled): readonly string[] {
+  if (tuned.length === 0) return [];
+  const launches = new Map<string, number>();
+  for (const { variant, launches: count } of tuned) launches.set(variant, (launches.get(variant) ?? 0) + count);
+  const timed = tuned.filter(({ by }) => by !== 'estimate').length;
+  const counts = [...launches].toSorted(([, a], [, b]) => b - a).map(([variant, count]) => `${count} of ${variant}`);
+  return [`Launches by variant: ${counts.join(', ')}. Of ${tuned.length} kernels ${timed} were chosen by timing.`];
 }
 
 export const footnotes: readonly string[] = [

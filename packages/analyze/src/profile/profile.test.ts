@@ -58,6 +58,7 @@ async function measured(name: NetworkName, phase: Phase, threads: number): Promi
     wholeNs: timed.map(({ nanoseconds }) => nanoseconds),
     runs: timed.map(({ steps }) => steps!),
     schedule: executable.schedule,
+    tuned: executable.tuned,
     held: heldBytes(work, executable),
     limits,
   });

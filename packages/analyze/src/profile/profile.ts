@@ -62,7 +62,7 @@ export function profileNetwork(runtime: Runtime, network: Network, options: Prof
           subscriber.next({ kind: 'run', done: ++done, runs });
         }
         const held = heldBytes(programmed, executable);
-        const measured = { wholeNs, runs: profiled, schedule: executable.schedule, held, limits };
+        const measured = { wholeNs, runs: profiled, schedule: executable.schedule, tuned: executable.tuned, held, limits };
         subscriber.next({ kind: 'report', report: report(programmed, runtime, measured) });
       } finally {
         executable.dispose();

@@ -1,4 +1,4 @@
-import { costOf, type Runtime, type Schedule, type Shape, type Step, type StepTime } from '@shoal/core';
+import { costOf, type Runtime, type Schedule, type Shape, type Step, type StepTime, type TunedKernel } from '@shoal/core';
 import { quantileSorted } from 'simple-statistics';
 import { floorOf, trafficCounter, type Demand, type Floor } from './floor.ts';
 import type { Limits } from './limits.ts';
@@ -82,6 +82,8 @@ export interface ProfileReport {
   readonly kinds: readonly ProfiledKind[];
   /** In the order in which they ran. */
   readonly steps: readonly ProfiledStep[];
+  /** Which variants of kernels ran, where the device chooses by timing. */
+  readonly tuned: readonly TunedKernel[];
 }
 
 /** Median and quartiles beside the samples. */
@@ -101,6 +103,7 @@ export interface Measured {
   /** The steps of each profiled run: the same steps in the same order. */
   readonly runs: readonly (readonly StepTime[])[];
   readonly schedule: Schedule;
+  readonly tuned: readonly TunedKernel[];
   readonly held: HeldBytes;
   readonly limits: Limits;
 }
@@ -152,6 +155,7 @@ export function report(work: PhaseProgram, { info }: Pick<Runtime, 'info'>, meas
       direction: first.direction,
       medianMs: time.medianMs,
     })),
+    tuned: measured.tuned,
   };
 }
 

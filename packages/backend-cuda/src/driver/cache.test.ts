@@ -4,21 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { elements } from '../kernel.ts';
 import { named } from '../source.ts';
-import { cacheFolder, withCache } from './cache.ts';
+import { withCache } from './cache.ts';
 import type { KernelCompiler } from './compiler.ts';
-
-describe('the folder', () => {
-  test.each<[Record<string, string>, NodeJS.Platform, string | undefined]>([
-    [{}, 'linux', '/home/me/.cache/shoal'],
-    [{ XDG_CACHE_HOME: '/fast' }, 'linux', '/fast/shoal'],
-    [{ XDG_CACHE_HOME: '' }, 'linux', '/home/me/.cache/shoal'],
-    [{ LOCALAPPDATA: '/local' }, 'win32', '/local/shoal'],
-    [{ XDG_CACHE_HOME: '/fast', SHOAL_CACHE: '/mine' }, 'linux', '/mine'],
-    [{ SHOAL_CACHE: '' }, 'linux', undefined],
-  ])('of %j on %s', (variables, platform, folder) => {
-    expect(cacheFolder(variables, platform, '/home/me')).toBe(folder);
-  });
-});
 
 describe('compiled kernels', () => {
   const kernel = (body: string) => named('test/one', { ...elements(8, body), declarations: '', parameters: [] });

@@ -1,13 +1,14 @@
 import { elements, gemm, overCells, ravel, readAt, unravel, wgslKernel, writeAt } from '@shoal/backend-webgpu';
 import { conv2dOp } from '../conv2d.ts';
 import { conv2dGeometry, outputShape } from '../geometry.ts';
+import { depthwise } from './depthwise.ts';
 import { along, fewColumns, isPointwise, isWideDepthwise, widthOf, cellOrZero } from './products.ts';
 import { applyWinograd } from './winograd/choice.ts';
 
 /**
  * An implicit matrix product per group: rows are output cells of the whole batch, columns output channels, and the depth runs over the
  * window and the group's input channels. Groups of few output channels would waste its tiles: there a thread computes one element, or
- * four channels of a depthwise convolution. Plain 3x3 ones may go Winograd's way.
+ * four channels of some cells of a depthwise convolution. Plain 3x3 ones may go Winograd's way.
  */
 export const conv2d = wgslKernel(conv2dOp, {
   fusion: { epilogue: true },
@@ -25,13 +26,7 @@ export const conv2d = wgslKernel(conv2dOp, {
     const geometry = conv2dGeometry(conv2dOp.name, x!.shape, weight!.shape, attributes);
     const { batch, input, channels, output, groups, channelsPerGroup, outputChannelsPerGroup, outputChannels } = geometry;
     const { window, stride, dilation, padding } = attributes;
-    if (isWideDepthwise(geometry)) {
-      const quads = channels / 4;
-      const visit = `total = fma(${x!.read4(ravel([batch, input.height, input.width, quads], ['n', 'h', 'w', 'c']))}, ${weight!.read4(ravel([window.height, window.width, quads], ['r', 's', 'c']))}, total);`;
-      const body = `${unravel('i', [batch, output.height, output.width, quads], ['n', 'oh', 'ow', 'c'])}var total = vec4<f32>();
-${overCells(attributes, input, visit)}${y!.write4('i', bias ? `total + ${bias.read4('c')}` : 'total')}`;
-      return [elements(y!.size / 4, body)];
-    }
+    if (isWideDepthwise(geometry)) return [depthwise(geometry, attributes, { x: x!, weight: weight!, bias, y: y! })];
     if (outputChannelsPerGroup < fewColumns) {
       const visit = `for (var c = 0; c < ${channelsPerGroup}; c++) {
       total += ${x!.read(ravel(x!.shape, ['n', 'h', 'w', 'first + c']))} * ${weight!.read(ravel(weight!.shape, ['r', 's', 'c', 'o']))};

@@ -1,4 +1,4 @@
-import { elements, gemm, overWindows, ravel, readAt, unravel, wgslKernel, writeAt } from '@shoal/backend-webgpu';
+import { elements, gemm, overWindows, ravel, readAt, tunedElements, unravel, wgslKernel, writeAt } from '@shoal/backend-webgpu';
 import { conv2dGradientInput as op } from '../conv2d.ts';
 import { conv2dGeometry } from '../geometry.ts';
 import { along, cellOrZero, fewColumns, isPointwise, isWideDepthwise, widthOf } from './products.ts';
@@ -26,7 +26,7 @@ export const conv2dGradientInput = wgslKernel(op, {
       const visit = `total = fma(${dy!.read4(ravel([batch, output.height, output.width, quads], ['n', 'oh', 'ow', 'c']))}, ${weight!.read4(ravel([window.height, window.width, quads], ['r', 's', 'c']))}, total);`;
       const body = `${unravel('i', [batch, input.height, input.width, quads], ['n', 'h', 'w', 'c'])}var total = vec4<f32>();
 ${overWindows(attributes, output, visit)}${dx!.write4('i', 'total')}`;
-      return [elements(dx!.size / 4, body)];
+      return [tunedElements(dx!.size / 4, body)];
     }
     if (channelsPerGroup < fewColumns) {
       const visit = `for (var o = first; o < first + ${outputChannelsPerGroup}; o++) {

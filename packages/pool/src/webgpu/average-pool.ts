@@ -1,11 +1,11 @@
 import {
   constantTable,
-  elements,
   floats,
   overCells,
   overWindows,
   ravel,
   readAt,
+  tunedElements,
   unravel,
   wgslKernel,
   writeAt,
@@ -24,7 +24,7 @@ export const averagePool = wgslKernel(op, {
     const body = `${unravel('i', shape, ['n', 'oh', 'ow', 'c'])}var total = ${floats(lanes)}();
 ${overCells(attributes, { height, width }, `total += ${readAt(x!, ravel(x!.shape, ['n', 'h', 'w', `c * ${lanes}`]), lanes)};`)}
 ${writeAt(y!, `i * ${lanes}`, `total / (${rows.at('oh')} * ${columns.at('ow')})`, lanes)}`;
-    return [elements(y!.size / lanes, body, rows.declaration + columns.declaration)];
+    return [tunedElements(y!.size / lanes, body, rows.declaration + columns.declaration)];
   },
 });
 
@@ -39,6 +39,6 @@ export const averagePoolGradient = wgslKernel(gradient, {
     const visit = `total += ${readAt(dy!, ravel(dy!.shape, ['n', 'oh', 'ow', `c * ${lanes}`]), lanes)} / (${rows.at('oh')} * ${columns.at('ow')});`;
     const body = `${unravel('i', shape, ['n', 'h', 'w', 'c'])}var total = ${floats(lanes)}();
 ${overWindows(attributes, { height, width }, visit)}${writeAt(dx!, `i * ${lanes}`, 'total', lanes)}`;
-    return [elements(dx!.size / lanes, body, rows.declaration + columns.declaration)];
+    return [tunedElements(dx!.size / lanes, body, rows.declaration + columns.declaration)];
   },
 });

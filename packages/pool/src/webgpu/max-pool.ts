@@ -1,4 +1,15 @@
-import { elements, floats, overCells, overWindows, ravel, readAt, unravel, wgslKernel, writeAt } from '@shoal/backend-webgpu';
+import {
+  elements,
+  floats,
+  overCells,
+  overWindows,
+  ravel,
+  readAt,
+  tunedElements,
+  unravel,
+  wgslKernel,
+  writeAt,
+} from '@shoal/backend-webgpu';
 import { nhwc } from '@shoal/core';
 import { maxPool as op, maxPoolGather as gather, maxPoolGradient as gradient } from '../max-pool.ts';
 import { lanesOf } from './lanes.ts';
@@ -22,7 +33,7 @@ export const maxPool = wgslKernel(op, {
 var at = ${lanes === 1 ? '-1' : 'vec4<i32>(-1)'};
 ${overCells(attributes, { height, width }, visit)}${writeAt(y!, `i * ${lanes}`, 'best', lanes)}
 ${writeAt(winner!, `i * ${lanes}`, 'at', lanes)}`;
-    return [elements(y!.size / lanes, body)];
+    return [tunedElements(y!.size / lanes, body)];
   },
 });
 
@@ -38,7 +49,7 @@ export const maxPoolGradient = wgslKernel(gradient, {
     total += select(${floats(lanes)}(), ${readAt(dy!, 'at', lanes)}, ${isWinner});`;
     const body = `${unravel('i', shape, ['n', 'h', 'w', 'c'])}var total = ${floats(lanes)}();
 ${overWindows(attributes, { height: oh, width: ow }, visit)}${writeAt(dx!, `i * ${lanes}`, 'total', lanes)}`;
-    return [elements(dx!.size / lanes, body)];
+    return [tunedElements(dx!.size / lanes, body)];
   },
 });
 

@@ -12,6 +12,7 @@ import { encodingNotes, networkColumns, networkHeadline, networkNotes, networksP
 export interface NetworkBenchCommandOptions {
   readonly backend: BackendName;
   readonly threads?: number;
+  readonly autotune?: boolean;
   readonly phase: readonly Phase[];
   readonly batch: number;
   readonly input?: readonly [height: number, width: number];
