@@ -133,6 +133,17 @@ export async function firstRuntime(candidates: readonly (() => Promise<Runtime>)
   });
 }
 
+const noKernel = 'no kernel was given';
+
+/** A kernel that is not there can be given; one that refuses a node is there already. */
+function nextStep(missing: readonly Missing[], backend: string): string {
+  const refused = missing.filter(({ reason }) => reason !== noKernel);
+  const give = `Pass the plugins' ./${backend} entries to createRuntime`;
+  const change = `Give ${[...new Set(refused.map(({ op }) => op))].join(', ')} what the kernel supports, or use another backend`;
+  if (refused.length === 0) return give;
+  return refused.length === missing.length ? change : `${give}. ${change}`;
+}
+
 class DeviceRuntime<K extends Kernel> implements Runtime {
   readonly backend: string;
   #info: DeviceInfo;
@@ -238,7 +249,7 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
       throw new ShoalError('KERNEL', {
         op: missing.map(({ op }) => op).join(', '),
         fact: `cannot run on backend ${this.backend}: ${missing.map(({ op, reason }) => `${op} (${reason})`).join('; ')}`,
-        next: `Pass the plugins' ./${this.backend} entries to createRuntime`,
+        next: nextStep(missing, this.backend),
       });
     }
     const kernelFor = (node: Node): K => this.#kernelFor(node);
@@ -277,7 +288,7 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
   #support(node: Node): Support {
     if (node.op.name === afterOp.name) return supported;
     const kernel = this.#kernels.get(node.op.name);
-    if (!kernel) return unsupported('no kernel was given');
+    if (!kernel) return unsupported(noKernel);
     const site = siteOf(node);
     const engine = this.#backend.supports?.(kernel, site) ?? supported;
     return engine.supported ? (kernel.supports?.(site) ?? supported) : engine;
