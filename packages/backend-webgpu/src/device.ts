@@ -30,17 +30,17 @@ export class WebgpuDevice implements Device<WebgpuKernel> {
     const op = `read ${variable.name}`;
     const { buffer, offset, bytes } = this.#variables.place(variable)!;
     const { device } = this.#gpu;
-    const staging = await this.#gpu.createBuffer(op, bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
-    await this.#gpu.validated(op, () => {
-      const encoder = device.createCommandEncoder();
-      encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
-      device.queue.submit([encoder.finish()]);
-    });
+    const staging = await this.#gpu.createBuffer('staging', op, bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
     try {
+      await this.#gpu.validated(op, () => {
+        const encoder = device.createCommandEncoder();
+        encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
+        device.queue.submit([encoder.finish()]);
+      });
       await mapForReading(this.#gpu, op, staging, bytes);
       return readArray(variable, staging, 0);
     } finally {
-      this.#gpu.destroyBuffer(staging);
+      this.#gpu.destroy(staging);
     }
   }
 
