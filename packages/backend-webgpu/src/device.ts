@@ -1,5 +1,7 @@
-import type { Device, DeviceProgram, Node, Schedule, TensorData, Variable } from '@shoal/core';
+import type { Device, DeviceProgram, Node, Schedule, StepCount, TensorData, Variable } from '@shoal/core';
 import type { OpenedDevice } from './adapter.ts';
+import { countStep } from './count.ts';
+import { emitStep } from './emit.ts';
 import { Gpu, type DeviceUsage } from './gpu.ts';
 import type { WebgpuKernel } from './kernel.ts';
 import { mapForReading, readArray, Variables } from './memory.ts';
@@ -24,6 +26,10 @@ export class WebgpuDevice implements Device<WebgpuKernel> {
 
   compile(schedule: Schedule, kernelFor: (node: Node) => WebgpuKernel): Promise<DeviceProgram> {
     return compileProgram(this.#gpu, this.#variables, schedule, kernelFor);
+  }
+
+  count(schedule: Schedule, kernelFor: (node: Node) => WebgpuKernel): readonly StepCount[] {
+    return schedule.steps.map((step) => countStep(emitStep(step, kernelFor(step.node))));
   }
 
   async read(variable: Variable): Promise<TensorData> {

@@ -14,6 +14,15 @@ export interface Dispatch {
   readonly body: string;
   /** Functions and workgroup variables at module scope. */
   readonly declarations?: string;
+  /** Of a matrix product, for those who count. */
+  readonly product?: ProductCount;
+}
+
+export interface ProductCount {
+  /** The parts of tiles that lie outside the product included. */
+  readonly multiplyAccumulates: number;
+  /** Sums that a thread keeps in registers. */
+  readonly accumulators: number;
 }
 
 /** A tensor that a kernel reads. Indices are i32 expressions counting elements row-major. */

@@ -1,4 +1,4 @@
-import type { Backend, Device, DeviceInfo, DeviceProgram, Encoding, StepTime } from './backend.ts';
+import type { Backend, Device, DeviceInfo, DeviceProgram, Encoding, StepCount, StepTime } from './backend.ts';
 import { ShoalError, throwIfAborted } from './errors.ts';
 import { topological, type Node, type Value, type Variable } from './graph.ts';
 import { afterOp } from './ops/after.ts';
@@ -65,6 +65,13 @@ export interface Missing {
   readonly reason: string;
 }
 
+/** A program as a device would run it, and what that asks of it. */
+export interface ProgramCount {
+  readonly schedule: Schedule;
+  /** One for each step of the schedule, in its order. */
+  readonly steps: readonly StepCount[];
+}
+
 export interface Runtime {
   readonly backend: string;
   readonly info: DeviceInfo;
@@ -74,6 +81,8 @@ export interface Runtime {
   compile(program: Program): Promise<Executable>;
   /** The memory that a run of the program would need beside the variables. Throws like `compile`; runs nothing. */
   plan(program: Program): Promise<MemoryPlan>;
+  /** What a run of the program would ask of the device, step by step. Throws like `compile`, and `UNSUPPORTED` where a backend does not count; runs nothing. */
+  count(program: Program): Promise<ProgramCount>;
   read(variable: Variable): Promise<TensorData>;
   write(variable: Variable, data: TensorData | readonly number[]): Promise<void>;
   /** Frees everything; later calls throw `DISPOSED`. */
@@ -191,6 +200,19 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
       const compiled = await this.#compile(program, plan);
       compiled.dispose();
       return compiled.memory;
+    });
+  }
+
+  count(program: Program): Promise<ProgramCount> {
+    return this.#exclusive('count', () => {
+      const plan = this.#schedule(program);
+      const steps = this.#device.count?.(plan, (node) => this.#kernelFor(node));
+      if (steps) return Promise.resolve({ schedule: plan, steps });
+      throw new ShoalError('UNSUPPORTED', {
+        op: 'count',
+        fact: `backend ${this.backend} does not count what its kernels do`,
+        next: 'Use webgpu',
+      });
     });
   }
 
