@@ -3,6 +3,7 @@ import { ShoalError, throwIfAborted } from './errors.ts';
 import { topological, type Node, type Value, type Variable } from './graph.ts';
 import { afterOp } from './ops/after.ts';
 import { siteOf, supported, unsupported, type Kernel, type KernelSet, type Support } from './kernel.ts';
+import { nextStep, noKernel, type Missing } from './missing.ts';
 import {
   expandMissing,
   foldConstants,
@@ -57,12 +58,6 @@ export interface Executable {
   /** The steps that run, for reports and tests. */
   readonly schedule: Schedule;
   dispose(): void;
-}
-
-/** An op that a runtime cannot run, and why. */
-export interface Missing {
-  readonly op: string;
-  readonly reason: string;
 }
 
 /** A program as a device would run it, and what that asks of it. */
@@ -140,17 +135,6 @@ export async function firstRuntime(candidates: readonly (() => Promise<Runtime>)
     fact: reasons.length === 0 ? 'there are no candidates' : `no candidate can be had: ${reasons.join('; ')}`,
     next: 'Add a backend that runs everywhere, such as wasm()',
   });
-}
-
-const noKernel = 'no kernel was given';
-
-/** A kernel that is not there can be given; one that refuses a node is there already. */
-function nextStep(missing: readonly Missing[], backend: string): string {
-  const refused = missing.filter(({ reason }) => reason !== noKernel);
-  const give = `Pass the plugins' ./${backend} entries to createRuntime`;
-  const change = `Give ${[...new Set(refused.map(({ op }) => op))].join(', ')} what the kernel supports, or use another backend`;
-  if (refused.length === 0) return give;
-  return refused.length === missing.length ? change : `${give}. ${change}`;
 }
 
 class DeviceRuntime<K extends Kernel> implements Runtime {
