@@ -265,6 +265,19 @@ function queueTests(backend: Backend<WebgpuKernel>): void {
       }
       await own.dispose();
     });
+    test('shaders of programs that are gone do not pile up', async () => {
+      // Dawn's null backend compiles shaders and runs nothing.
+      const nothingRuns = webgpu({ dawnFlags: ['backend=null'] });
+      const device = (await nothingRuns.open()) as WebgpuDevice;
+      const own = await createRuntime({ ...nothingRuns, open: () => Promise.resolve(device) });
+      const scaled = (by: number) => own.compile({ outputs: { y: map([input('x', [4])], (a) => e.mul(a, by)) } });
+      const kept = await scaled(0.5);
+      for (let i = 2; i < 530; i++) (await scaled(i)).dispose();
+      expect(device.usage.pipelines).toBe(513);
+      kept.dispose();
+      expect(device.usage.pipelines).toBe(512);
+      await own.dispose();
+    });
     test('a program that does not compile leaves nothing behind', async () => {
       const { backend: seen, usage } = watched();
       const broken: Op<object> = { name: 'test/broken', infer: ([x]) => [x!], vjp: { none: 'a test' }, cost: () => ({}) };
