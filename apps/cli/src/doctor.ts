@@ -18,6 +18,8 @@ export interface Finding {
   readonly convolutionGflops?: number;
   /** Adding two tensors of 16 MB, in 10^9 bytes read and written a second. */
   readonly additionGBps?: number;
+  /** Copying a tensor of 64 MB, larger than most caches, in 10^9 bytes read and written a second. The copy is negated, as a plain one would be left out. */
+  readonly copyGBps?: number;
   readonly reason?: string;
 }
 
@@ -68,16 +70,20 @@ async function examine(name: BackendName): Promise<Finding> {
   }
 }
 
-async function speeds(runtime: Runtime): Promise<Pick<Finding, 'convolutionGflops' | 'additionGBps'>> {
+async function speeds(runtime: Runtime): Promise<Pick<Finding, 'convolutionGflops' | 'additionGBps' | 'copyGBps'>> {
   const x = input('x', [1, 56, 56, 64]);
   const y = conv2d(x, parameter('w', [3, 3, 64, 64], kaimingNormal({ seed: 1 })), { padding: 1 });
   const [a, b] = [input('a', [4 << 20]), input('b', [4 << 20])];
   const sum = map([a, b], (p, q) => e.add(p, q));
   const convolution = await fastest(runtime, y, { x: new Float32Array(56 * 56 * 64).fill(0.5) });
   const addition = await fastest(runtime, sum, { a: new Float32Array(4 << 20), b: new Float32Array(4 << 20) });
+  const large = input('large', [16 << 20]);
+  const copy = map([large], (value) => e.neg(value));
+  const copying = await fastest(runtime, copy, { large: new Float32Array(16 << 20).fill(1) });
   return {
     convolutionGflops: Number(((2 * 56 * 56 * 64 * 64 * 9) / convolution).toFixed(1)),
     additionGBps: Number(((3 * (16 << 20)) / addition).toFixed(1)),
+    copyGBps: Number(((2 * (64 << 20)) / copying).toFixed(1)),
   };
 }
 
@@ -97,10 +103,13 @@ const nameWidth = 14;
 /** Longer ones have a line of their own. */
 const mostFactLength = 40;
 
-function asText({ backend, runs, device, threads, flags, notes = [], convolutionGflops, additionGBps, reason }: Finding): string {
+function asText({ backend, runs, device, threads, flags, notes = [], convolutionGflops, additionGBps, copyGBps, reason }: Finding): string {
   const name = backend.padEnd(nameWidth);
   if (!runs) return `${name}does not run: ${reason}\n`;
-  const speed = convolutionGflops === undefined ? '' : `, convolution ${convolutionGflops} GFLOP/s, addition ${additionGBps} GB/s`;
+  const speed =
+    convolutionGflops === undefined
+      ? ''
+      : `, convolution ${convolutionGflops} GFLOP/s, addition ${additionGBps} GB/s, copy ${copyGBps} GB/s`;
   const facts = Object.entries(flags ?? {}).map(([key, value]) => `${key}=${value}`);
   const short = facts.filter((fact) => fact.length <= mostFactLength);
   const long = facts.filter((fact) => fact.length > mostFactLength).map((fact) => fact.replace('=', ': '));

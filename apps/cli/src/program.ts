@@ -95,7 +95,12 @@ function commands(streams: Streams, finish: (code: number) => void): Command {
     .option('--repeat <n>', 'runs', wholeNumber('--repeat', 3), 11)
     .option('--json <file>', 'write everything, with all samples; - is standard output')
     .option('--html <file>', 'also write one page with a plot that works offline')
-    .addHelpText('after', '\nExample:\n  shoal profile resnet18 --phase step --batch 4 --threads 2 --html profile.html')
+    .option('--count', 'count launches, bytes and arithmetic instead, beside the least: runs nothing, and needs --backend webgpu')
+    .option('--markdown <file>', 'with --count: also write the table by kind')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  shoal profile resnet18 --phase step --batch 4 --threads 2 --html profile.html\n  shoal profile resnet50 --backend webgpu --count --json counts.json',
+    )
     .action(async (model, options) => finish(await (await import('./profile/command.ts')).profile(model, options, streams)));
 
   command(program, 'explain', 'A 4x4 image and a 2x2 filter: pooling beside stride 2, forward and backward.')

@@ -155,6 +155,10 @@ test('doctor says what runs, and why the others do not', { timeout: 120_000 }, a
     runs: false,
     reason: expect.stringMatching(/never run with Shoal.*Node 18 to 20, CUDA 11\.2 and cuDNN 8\.1/),
   });
+  const speeds = { convolutionGflops: expect.any(Number), additionGBps: expect.any(Number), copyGBps: expect.any(Number) };
+  for (const finding of findings.filter(({ backend, runs }) => runs && backend !== 'reference')) expect(finding).toMatchObject(speeds);
+  const webgpu = findings.find(({ backend }) => backend === 'webgpu')!;
+  if (webgpu.runs) expect(webgpu).toMatchObject({ flags: { features: expect.any(String), maxBufferSize: expect.any(Number) } });
   for (const finding of findings) expect(finding.runs || (finding.reason ?? '').length > 10).toBe(true);
 });
 

@@ -17,6 +17,16 @@ export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly
   return table.toString();
 }
 
+/** The same as Markdown. */
+export function formatMarkdown<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |\n`;
+  return [
+    line(columns.map(({ title }) => title)),
+    line(columns.map(({ align }) => (align === 'right' ? '--:' : '---'))),
+    ...rows.map((row) => line(columns.map(({ text }) => text(row)))),
+  ].join('');
+}
+
 const units = ['', ' k', ' M', ' G', ' T'];
 
 /** `118013952` as `118.0 M`. */

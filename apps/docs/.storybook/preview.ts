@@ -26,6 +26,7 @@ const preview: Preview = {
           'Embed the explorer',
           'Performance',
           'Write a WASM kernel',
+          'Write a WGSL kernel',
           'Support matrix',
           'Explorer',
         ],

@@ -1,14 +1,15 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { softwareBackend } from '@shoal/backend-webgpu/testing';
 import { describe, expect, test } from 'vitest';
 
-const run = async (name: string): Promise<string> => {
+const run = async (name: string, ...options: readonly string[]): Promise<string> => {
   const file = fileURLToPath(new URL(`examples/${name}.ts`, import.meta.url));
-  return (await promisify(execFile)(process.execPath, ['--conditions=@shoal/source', file])).stdout;
+  return (await promisify(execFile)(process.execPath, ['--conditions=@shoal/source', file, ...options])).stdout;
 };
 
-describe('the examples of the site run as they are shown', () => {
+describe('the examples of the site run as they are shown', async () => {
   test('pooling and stride, with gradients', async () => {
     expect(await run('first')).toBe(
       [
@@ -71,6 +72,15 @@ describe('the examples of the site run as they are shown', () => {
     expect(Number(/^27392 numbers, at most (\S+) from the definition$/.exec(numbers!)![1])).toBeLessThan(5e-6);
     expect(bits).toBe('three threads: the same bits');
   });
+
+  const gpu = await softwareBackend();
+  if (typeof gpu === 'string') test.skip(`kernels in WGSL: ${gpu}`);
+  else {
+    test('kernels for a GPU, as their definitions have it', async () => {
+      const [, apart] = /^28563 numbers, at most (\S+) from the definition, in 2 steps\n$/.exec(await run('wgsl-kernel', '--software'))!;
+      expect(Number(apart)).toBeLessThan(5e-6);
+    });
+  }
 
   test('parameters by name', async () => {
     expect(await run('weights')).toBe('0.5\n102 64x64x3x3\ntrue\n');

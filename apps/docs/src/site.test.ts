@@ -150,7 +150,7 @@ if (!existsSync(fileURLToPath(site))) {
         await firstCell().press('Enter');
         await frame().locator('shoal-downsampling-explorer input[value=zero]').click();
         await frame().locator('shoal-downsampling-explorer input[type=range]').first().fill('2');
-        await frame().locator('shoal-downsampling-explorer select').selectOption('pt-BR');
+        await frame().locator('shoal-downsampling-explorer .language select').selectOption('pt-BR');
         await expect.poll(() => Object.fromEntries(query()), patiently).toMatchObject({ path: `/${path}`, s: '2_0_zero', l: 'pt-BR' });
         expect(query().get('i')).toMatch(/^-7\.5_/);
         const address = page.url();
@@ -195,6 +195,24 @@ if (!existsSync(fileURLToPath(site))) {
       console.log(`first load of the explorer's page: ${(bytes / 1000).toFixed(1)} kB gzipped in ${transferred.size} files`);
       expect(transferred.size).toBeGreaterThanOrEqual(3);
       expect(bytes).toBeLessThan(budget);
+    });
+
+    /** What gives the code of a backend away, minified or not. */
+    const marks = { wasm: /WebAssembly\.[A-Z]/, webgpu: /requestAdapter/ };
+    test.each(['reference', 'wasm', 'webgpu'] as const)('an explorer that computes with %s downloads no other backend', async (backend) => {
+      const own = await browser.newPage();
+      const code: Promise<string>[] = [];
+      own.on('response', (response) => code.push(response.text().catch(() => '')));
+      await own.goto(`${origin}${prefix}explorer/index.html`);
+      const explorer = own.locator('shoal-downsampling-explorer');
+      await explorer.locator('[data-control=backend]').selectOption(backend);
+      await own.waitForLoadState('networkidle');
+      await explorer.locator('[data-operator=max] .arrow').first().waitFor();
+      expect(await explorer.getAttribute('backend')).toBe(backend);
+      const texts = await Promise.all(code);
+      const loaded = Object.entries(marks).flatMap(([name, mark]) => (texts.some((text) => mark.test(text)) ? [name] : []));
+      expect(loaded).toEqual(backend === 'reference' ? [] : [backend]);
+      await own.close();
     });
   });
 }

@@ -25,8 +25,9 @@ export function assembleFor(
   });
 }
 
-export async function prepareCommand(gpu: Gpu, op: string, shader: ShaderModule): Promise<Command> {
-  const { pipeline, layout } = await gpu.pipeline(op, shader);
+/** @param user who needs the pipeline, until it is released */
+export async function prepareCommand(gpu: Gpu, op: string, shader: ShaderModule, user: object): Promise<Command> {
+  const { pipeline, layout } = await gpu.pipeline(op, shader, user);
   const bindGroup = await gpu.validated(op, () =>
     gpu.device.createBindGroup({
       layout,

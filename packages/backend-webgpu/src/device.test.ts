@@ -316,6 +316,22 @@ function deviceTests(backend: Backend<WebgpuKernel>): void {
       expect(sizeOf(shape) * 4).toBeGreaterThan(size);
       await expect(runtime.compile({ outputs: { y: fill(1, shape) } })).rejects.toMatchObject({ code: 'MEMORY' });
     });
+    test('a buffer that it allows but has no memory for is a MEMORY error, and the runtime goes on', async () => {
+      // SwiftShader's allocations end a little below its largest buffer.
+      const x = input('x', [Number(runtime.info.flags['maxBufferSize']) / 4 - 64]);
+      await expect(runtime.compile({ outputs: { y: map([x], (a) => e.exp(a)) } })).rejects.toMatchObject({
+        code: 'MEMORY',
+        message: expect.stringMatching(
+          /^compile: the device is out of memory, with \d+ bytes held by this runtime: vkAllocateMemory failed/,
+        ),
+      });
+      expect(
+        await compute(
+          map([input('x', [1])], (a) => e.exp(a)),
+          { x: [0] },
+        ),
+      ).toEqual([1]);
+    });
     test('the device says what it is', () => {
       const { device, flags, notes, clock } = runtime.info;
       expect(device).toMatch(/swiftshader/i);

@@ -1,5 +1,7 @@
-import type { Device, DeviceProgram, Node, Schedule, TensorData, Variable } from '@shoal/core';
+import type { Device, DeviceProgram, Node, Schedule, StepCount, TensorData, Variable } from '@shoal/core';
 import type { AutotuneOptions, OpenedDevice } from './adapter.ts';
+import { countStep } from './count.ts';
+import { emitStep } from './emit.ts';
 import { Gpu, type DeviceUsage } from './gpu.ts';
 import type { WebgpuKernel } from './kernel.ts';
 import { mapForReading, readArray, Variables } from './memory.ts';
@@ -34,21 +36,25 @@ export class WebgpuDevice implements Device<WebgpuKernel> {
     return compileProgram(this.#gpu, this.#variables, schedule, kernelFor, tune ? await this.#tuner : null);
   }
 
+  count(schedule: Schedule, kernelFor: (node: Node) => WebgpuKernel): readonly StepCount[] {
+    return schedule.steps.map((step) => countStep(emitStep(step, kernelFor(step.node))));
+  }
+
   async read(variable: Variable): Promise<TensorData> {
     const op = `read ${variable.name}`;
     const { buffer, offset, bytes } = this.#variables.place(variable)!;
     const { device } = this.#gpu;
-    const staging = await this.#gpu.createBuffer(op, bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
-    await this.#gpu.validated(op, () => {
-      const encoder = device.createCommandEncoder();
-      encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
-      device.queue.submit([encoder.finish()]);
-    });
+    const staging = await this.#gpu.createBuffer('staging', op, bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
     try {
+      await this.#gpu.validated(op, () => {
+        const encoder = device.createCommandEncoder();
+        encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
+        device.queue.submit([encoder.finish()]);
+      });
       await mapForReading(this.#gpu, op, staging, bytes);
       return readArray(variable, staging, 0);
     } finally {
-      this.#gpu.destroyBuffer(staging);
+      this.#gpu.destroy(staging);
     }
   }
 

@@ -193,7 +193,14 @@ ${each(rowVectors, (g) => `let left_${g} = gemm_left[k * ${tile.rows / 4} + r + 
 workgroupBarrier();
 }
 ${cells(store)}`;
-  return workgroups(batch * rowTiles * columnTiles * splits, threads, body, sides.map(({ declarations }) => declarations).join(''));
+  const tiles = batch * rowTiles * columnTiles;
+  return {
+    ...workgroups(tiles * splits, threads, body, sides.map(({ declarations }) => declarations).join('')),
+    product: {
+      multiplyAccumulates: tiles * tile.rows * tile.columns * Math.ceil(depth / depthTile) * depthTile,
+      accumulators: tile.threadRows * tile.threadColumns,
+    },
+  };
 }
 
 /** How the threads of a workgroup bring a tile of one factor into workgroup memory, as vectors along its side. */

@@ -1,5 +1,6 @@
 import { ShoalError } from '@shoal/core';
 import type { OpenedDevice } from './adapter.ts';
+import { SharedCache } from './cache.ts';
 import type { ShaderModule } from './module.ts';
 
 /** A pipeline with the layout of its bindings. */
@@ -8,19 +9,31 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
-/** What a runtime holds on the device at a moment. */
-export interface DeviceUsage {
-  readonly buffers: number;
+/** What memory is for. Sizes are constants of the shaders: there are no uniforms. */
+export type MemoryKind = 'variables' | 'constants' | 'arena' | 'staging' | 'timestamps';
+
+export interface Held {
+  /** Buffers and query sets. */
+  readonly objects: number;
   readonly bytes: number;
 }
+
+/** What a runtime holds on the device at a moment. */
+export interface DeviceUsage extends Readonly<Record<MemoryKind, Held>> {
+  /** Compiled shaders, those of programs that are gone included. */
+  readonly pipelines: number;
+}
+
+/** Compiled shaders that are kept for the next program: more than the largest networks have. */
+const sparePipelines = 512;
 
 /** A device with its caches and a ledger of its buffers; errors of the driver become typed errors here. */
 export class Gpu {
   readonly device: GPUDevice;
   readonly opened: OpenedDevice;
-  readonly #pipelines = new Map<string, Promise<Pipeline>>();
+  readonly #pipelines = new SharedCache<Pipeline>(sparePipelines);
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
-  readonly #buffers = new Set<GPUBuffer>();
+  readonly #held = new Map<GPUBuffer | GPUQuerySet, { readonly kind: MemoryKind; readonly bytes: number }>();
   #lost: string | null = null;
 
   constructor(opened: OpenedDevice) {
@@ -29,14 +42,20 @@ export class Gpu {
     void this.device.lost.then(({ reason, message }) => (this.#lost = `${message || 'no reason was given'} (${reason})`));
   }
 
-  /** Distinct shaders compiled so far. */
-  get pipelines(): number {
-    return this.#pipelines.size;
-  }
-
-  /** The buffers that were created and not destroyed. */
+  /** What was created and not destroyed. */
   get usage(): DeviceUsage {
-    return { buffers: this.#buffers.size, bytes: [...this.#buffers].reduce((sum, { size }) => sum + size, 0) };
+    const of = (kind: MemoryKind): Held => {
+      const held = [...this.#held.values()].filter((each) => each.kind === kind);
+      return { objects: held.length, bytes: held.reduce((sum, { bytes }) => sum + bytes, 0) };
+    };
+    return {
+      variables: of('variables'),
+      constants: of('constants'),
+      arena: of('arena'),
+      staging: of('staging'),
+      timestamps: of('timestamps'),
+      pipelines: this.#pipelines.size,
+    };
   }
 
   /** @throws ShoalError `DEVICE` when the device is gone */
@@ -62,49 +81,72 @@ export class Gpu {
       throw new ShoalError('DEVICE', { op, fact: `the device failed: ${String(cause)}`, cause });
     });
     this.check(op);
-    if (memory) throw new ShoalError('MEMORY', { op, fact: `the device is out of memory: ${memory.message}`, next: 'Use a smaller batch' });
+    if (memory) {
+      throw new ShoalError('MEMORY', {
+        op,
+        fact: `the device is out of memory, with ${this.#heldBytes} bytes held by this runtime: ${memory.message.split('\n')[0]}`,
+        next: 'Use a smaller batch, or dispose of programs that are done',
+        cause: memory,
+      });
+    }
     if (invalid) throw new ShoalError('DEVICE', { op, fact: `the driver refused: ${invalid.message}`, cause: invalid });
     return result;
   }
 
+  get #heldBytes(): number {
+    return [...this.#held.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   /** @throws ShoalError `MEMORY` when the device cannot hold it */
-  async createBuffer(op: string, bytes: number, usage: GPUBufferUsageFlags): Promise<GPUBuffer> {
+  async createBuffer(kind: MemoryKind, op: string, bytes: number, usage: GPUBufferUsageFlags): Promise<GPUBuffer> {
     const { maxBufferSize } = this.device.limits;
     if (bytes > maxBufferSize) {
       throw new ShoalError('MEMORY', {
         op,
-        fact: `needs a buffer of ${bytes} bytes, the device holds ${maxBufferSize} in one`,
+        fact: `needs a buffer of ${bytes} bytes for ${kind}, the device holds ${maxBufferSize} in one`,
         next: 'Use a smaller batch',
       });
     }
-    const buffer = await this.validated(op, () => this.device.createBuffer({ label: op, size: bytes, usage }));
-    this.#buffers.add(buffer);
-    return buffer;
+    return this.#create(kind, op, bytes, () => this.device.createBuffer({ label: `${op}: ${kind}`, size: bytes, usage }));
   }
 
-  destroyBuffer(buffer: GPUBuffer): void {
-    buffer.destroy();
-    this.#buffers.delete(buffer);
+  /** @throws ShoalError `MEMORY` when the device cannot hold it */
+  createTimestamps(op: string, count: number): Promise<GPUQuerySet> {
+    return this.#create('timestamps', op, 8 * count, () => this.device.createQuerySet({ type: 'timestamp', count }));
   }
 
-  /** The pipeline of a shader, compiled once per source. */
-  pipeline(op: string, { source, bindings }: ShaderModule): Promise<Pipeline> {
-    const known = this.#pipelines.get(source);
-    if (known) return known;
-    const created = this.#compile(op, source, this.#layout(bindings.map(({ access }) => access)));
-    this.#pipelines.set(source, created);
-    return created;
+  destroy(object: GPUBuffer | GPUQuerySet): void {
+    object.destroy();
+    this.#held.delete(object);
   }
 
-  /** Drops the pipeline of a shader that is not needed any more. */
-  forget(source: string): void {
-    this.#pipelines.delete(source);
+  /** The pipeline of a shader, compiled once per source, for a program that uses it until it is released. */
+  pipeline(op: string, { source, bindings }: ShaderModule, program: object): Promise<Pipeline> {
+    return this.#pipelines.acquire(source, program, () => this.#compile(op, source, this.#layout(bindings.map(({ access }) => access))));
+  }
+
+  /** A program does not use its pipelines any more. */
+  release(program: object): void {
+    this.#pipelines.release(program);
   }
 
   dispose(): void {
     this.#pipelines.clear();
     this.#layouts.clear();
     this.device.destroy();
+  }
+
+  async #create<T extends GPUBuffer | GPUQuerySet>(kind: MemoryKind, op: string, bytes: number, create: () => T): Promise<T> {
+    let created: T | undefined;
+    try {
+      await this.validated(op, () => (created = create()));
+    } catch (cause) {
+      // What the device refused is an object all the same.
+      created?.destroy();
+      throw cause;
+    }
+    this.#held.set(created!, { kind, bytes });
+    return created!;
   }
 
   #layout(accesses: readonly ('read' | 'read_write')[]): GPUBindGroupLayout {

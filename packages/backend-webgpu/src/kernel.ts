@@ -16,6 +16,8 @@ export interface Dispatch {
   readonly declarations?: string;
   /** Ways to the same bits, of which the device may choose the fastest; this is the first of them. See {@link variants}. */
   readonly variants?: readonly Variant[];
+  /** Of a matrix product, for those who count. */
+  readonly product?: ProductCount;
 }
 
 /**
@@ -26,6 +28,13 @@ export interface Variant {
   /** Says what differs, such as a tile: `64x32`. */
   readonly name: string;
   readonly print: () => Dispatch;
+}
+
+export interface ProductCount {
+  /** The parts of tiles that lie outside the product included. */
+  readonly multiplyAccumulates: number;
+  /** Sums that a thread keeps in registers. */
+  readonly accumulators: number;
 }
 
 /** A tensor that a kernel reads. Indices are i32 expressions counting elements row-major. */

@@ -44,7 +44,7 @@ export class Variables {
     const bytes = bytesOf(variable);
     if (!this.#chunk || this.#used + bytes > this.#chunk.size) {
       const size = Math.max(chunkBytes, bytes);
-      this.#chunk = await this.#gpu.createBuffer(`variable ${variable.name}`, size, tensorUsage());
+      this.#chunk = await this.#gpu.createBuffer('variables', `write ${variable.name}`, size, tensorUsage());
       this.#used = 0;
     }
     const place = { buffer: this.#chunk, offset: this.#used, bytes };

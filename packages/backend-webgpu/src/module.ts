@@ -36,7 +36,7 @@ export function assemble(
   limits: ModuleLimits,
 ): ShaderModule {
   const { body, declarations = '', size } = dispatch;
-  const used = accessors.filter(({ name }) => mentions(body, name) || mentions(declarations, name));
+  const used = accessorsOf(dispatch, accessors);
   const bindings = bind(op, used, placeOf, limits);
   const functions = used.map((accessor) => accessor.print(bindings.elements));
   const groups = fold(dispatch.groups, limits.workgroupsPerDimension);
@@ -52,6 +52,10 @@ ${guard}${body}
 `;
   return { source: `${bindings.declarations}${helpersOf(text)}${text}`, bindings: bindings.list, groups };
 }
+
+/** The accessors that a dispatch calls. */
+export const accessorsOf = ({ body, declarations = '' }: Dispatch, accessors: readonly Accessor[]): readonly Accessor[] =>
+  accessors.filter(({ name }) => mentions(body, name) || mentions(declarations, name));
 
 const mentions = (text: string, name: string): boolean => new RegExp(`\\b${name}\\b`).test(text);
 

@@ -17,7 +17,7 @@ import {
 } from '@shoal/core';
 import { assembleFor, prepareCommand, type Command } from './command.ts';
 import { emitCopy, emitStep, type EmittedStep } from './emit.ts';
-import type { Gpu } from './gpu.ts';
+import type { Gpu, MemoryKind } from './gpu.ts';
 import type { WebgpuKernel } from './kernel.ts';
 import { bytesOf, deviceArray, mapForReading, readArray, tensorUsage, type Variables } from './memory.ts';
 import type { Place } from './module.ts';
@@ -67,16 +67,20 @@ export async function compileProgram(
       dispatches: dispatches.map((dispatch) => tuning?.chosen.get(dispatch) ?? dispatch),
     });
     const stages = async (emitted: readonly EmittedStep[]): Promise<Stage[]> =>
-      Promise.all(
-        emitted.map(async (each) => ({ ...(await stageOf(gpu, each.step.node.op.name, chosen(each), placed.placeOf)), step: each.step })),
-      );
-    const staged = placed.staged.map(([variable, copy]) => stageOf(gpu, 'update', emitCopy(variable, copy), placed.placeOf));
+      Promise.all(emitted.map(async (each) => ({ ...(await stageOf(gpu, each.step.node.op.name, chosen(each), placed)), step: each.step })));
+    const staged = placed.staged.map(([variable, copy]) => stageOf(gpu, 'update', emitCopy(variable, copy), placed));
     const [first, copied, rest] = await Promise.all([stages(prelude), Promise.all(staged), stages(steps)]);
     return new WebgpuProgram(gpu, { ...placed, prelude: first, steps: [...copied, ...rest], tuned: tuning?.tuned ?? [] });
   } catch (cause) {
-    placed.buffers.forEach((buffer) => gpu.destroyBuffer(buffer));
+    releaseProgram(gpu, placed);
     throw cause;
   }
+}
+
+/** Frees what a program holds. Its list of buffers stands for it where pipelines are shared. */
+function releaseProgram(gpu: Gpu, { buffers }: Pick<Compiled, 'buffers'>): void {
+  buffers.forEach((buffer) => gpu.destroy(buffer));
+  gpu.release(buffers);
 }
 
 interface Placed extends Pick<Compiled, 'memory' | 'copies' | 'placeOf' | 'buffers'> {
@@ -128,20 +132,23 @@ async function placeTensors(
       !copies.has(value) && (value instanceof Variable || value.origin.kind === 'constant' || fixed.has(value) || direct.has(value)),
   });
   const buffers: GPUBuffer[] = [];
-  const allocate = async (name: string, bytes: number): Promise<GPUBuffer> => {
-    const buffer = await gpu.createBuffer(name, Math.max(4, bytes), tensorUsage());
+  const allocate = async (kind: MemoryKind, bytes: number): Promise<GPUBuffer> => {
+    const buffer = await gpu.createBuffer(kind, 'compile', Math.max(4, bytes), tensorUsage());
     buffers.push(buffer);
     return buffer;
   };
   /** As many buffers as hold an arena: one, unless the device's are too small. A tensor that no buffer holds is refused. */
-  const allocateArena = async (name: string, { arenaBytes, placements }: MemoryPlan): Promise<readonly GPUBuffer[]> => {
+  const allocateArena = async (kind: MemoryKind, { arenaBytes, placements }: MemoryPlan): Promise<readonly GPUBuffer[]> => {
     const largest = [...placements.values()].reduce((most, { bytes }) => Math.max(most, bytes), 0);
-    if (largest > pageBytes) await allocate(name, largest);
-    const pages = Array.from({ length: Math.max(1, Math.ceil(arenaBytes / pageBytes)) }, (_, page) => page * pageBytes);
-    return Promise.all(pages.map((start) => allocate(name, Math.min(pageBytes, arenaBytes - start))));
+    if (largest > pageBytes) await allocate(kind, largest);
+    const pages: GPUBuffer[] = [];
+    for (let start = 0; start === 0 || start < arenaBytes; start += pageBytes) {
+      pages.push(await allocate(kind, Math.min(pageBytes, arenaBytes - start)));
+    }
+    return pages;
   };
-  const fixedBuffers = await allocateArena('constants', staticPlan);
-  const arena = await allocateArena('arena', memory);
+  let fixedBuffers: readonly GPUBuffer[] = [];
+  let arena: readonly GPUBuffer[] = [];
   const placeOf = (value: Value): Place => {
     const variable = value instanceof Variable ? value : direct.get(value);
     if (variable) return variables.place(variable)!;
@@ -150,12 +157,19 @@ async function placeTensors(
     const buffer = (own ? arena : fixedBuffers)[Math.floor(offset / pageBytes)]!;
     return { buffer, offset: offset % pageBytes, bytes: bytesOf(value) };
   };
-  await gpu.validated('constants', () => {
-    for (const value of constants) {
-      const { buffer, offset } = placeOf(value);
-      if (value.origin.kind === 'constant') gpu.device.queue.writeBuffer(buffer, offset, deviceArray(value, value.origin.data));
-    }
-  });
+  try {
+    fixedBuffers = await allocateArena('constants', staticPlan);
+    arena = await allocateArena('arena', memory);
+    await gpu.validated('compile', () => {
+      for (const value of constants) {
+        const { buffer, offset } = placeOf(value);
+        if (value.origin.kind === 'constant') gpu.device.queue.writeBuffer(buffer, offset, deviceArray(value, value.origin.data));
+      }
+    });
+  } catch (cause) {
+    releaseProgram(gpu, { buffers });
+    throw cause;
+  }
   return {
     memory,
     placeOf,
@@ -187,11 +201,11 @@ async function stageOf(
   gpu: Gpu,
   op: string,
   { dispatches, accessors }: Pick<EmittedStep, 'dispatches' | 'accessors'>,
-  placeOf: (value: Value) => Place,
+  { placeOf, buffers }: Pick<Compiled, 'placeOf' | 'buffers'>,
 ): Promise<Stage> {
   const commands = dispatches
     .filter(({ groups }) => groups > 0)
-    .map((dispatch) => prepareCommand(gpu, op, assembleFor(gpu, op, dispatch, accessors, placeOf)));
+    .map((dispatch) => prepareCommand(gpu, op, assembleFor(gpu, op, dispatch, accessors, placeOf), buffers));
   return { op, commands: await Promise.all(commands) };
 }
 
@@ -238,7 +252,8 @@ class WebgpuProgram implements DeviceProgram {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const buffer of [...this.#compiled.buffers, ...this.#staging]) this.#gpu.destroyBuffer(buffer);
+    releaseProgram(this.#gpu, this.#compiled);
+    for (const buffer of this.#staging) this.#gpu.destroy(buffer);
     for (const timer of this.#timers.values()) timer.dispose();
   }
 
@@ -345,12 +360,12 @@ class WebgpuProgram implements DeviceProgram {
     if (bytes === 0) return null;
     const free = this.#staging.pop();
     if (free && free.size >= bytes) return free;
-    if (free) this.#gpu.destroyBuffer(free);
-    return this.#gpu.createBuffer('run', bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+    if (free) this.#gpu.destroy(free);
+    return this.#gpu.createBuffer('staging', 'run', bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
   }
 
   #giveStaging(buffer: GPUBuffer): void {
-    if (this.#disposed) this.#gpu.destroyBuffer(buffer);
+    if (this.#disposed) this.#gpu.destroy(buffer);
     else this.#staging.push(buffer);
   }
 

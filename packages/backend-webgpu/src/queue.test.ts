@@ -28,6 +28,8 @@ interface Watched {
   readonly counts: Record<'submits' | 'passes' | 'shaders', number>;
   readonly lose: () => void;
   readonly usage: () => DeviceUsage;
+  /** From now on buffers and query sets of so many bytes and more are refused for want of memory; `null` takes it back. */
+  readonly refuse: (bytes: number | null) => void;
   /** Makes the device say that it has less than it has. */
   readonly limit: (limits: Partial<Record<keyof GPUSupportedLimits, number>>) => void;
 }
@@ -43,11 +45,31 @@ function watched(): Watched {
     const value = new Proxy(own, { get: (_, name) => (limits as Record<string | symbol, number>)[name] ?? Reflect.get(own, name) });
     Object.defineProperty(device, 'limits', { value });
   };
+  let refused: number | null = null;
+  /** Errors as the device reports them: to the innermost scope that waits for them. */
+  const withoutMemory = (): void => {
+    const scopes: { readonly filter: GPUErrorFilter; error: GPUError | null }[] = [];
+    const [push, pop] = [device.pushErrorScope.bind(device), device.popErrorScope.bind(device)];
+    const [buffer, queries] = [device.createBuffer.bind(device), device.createQuerySet.bind(device)];
+    const fail = (bytes: number): void => {
+      const scope = scopes.findLast(({ filter }) => filter === 'out-of-memory');
+      if (refused !== null && bytes >= refused) scope!.error = { message: 'no more to be had' };
+    };
+    device.pushErrorScope = (filter) => (scopes.push({ filter, error: null }), push(filter));
+    device.popErrorScope = async () => {
+      const { error } = scopes.pop()!;
+      const found = await pop();
+      return error ?? found;
+    };
+    device.createBuffer = (descriptor) => (fail(descriptor.size), buffer(descriptor));
+    device.createQuerySet = (descriptor) => (fail(8 * descriptor.count), queries(descriptor));
+  };
   const open = async () => {
     const requested = vi.spyOn(GPUAdapter.prototype, 'requestDevice');
     try {
       const result = await backend.open();
       device = requested.mock.settledResults[0]!.value as GPUDevice;
+      withoutMemory();
       const { queue } = device;
       const submit = queue.submit.bind(queue);
       queue.submit = (...parameters) => (counts.submits++, submit(...parameters));
@@ -65,7 +87,8 @@ function watched(): Watched {
       requested.mockRestore();
     }
   };
-  return { backend: { ...backend, open }, counts, lose: () => device.destroy(), usage: () => opened.usage, limit };
+  const refuse = (bytes: number | null): void => void (refused = bytes);
+  return { backend: { ...backend, open }, counts, lose: () => device.destroy(), usage: () => opened.usage, refuse, limit };
 }
 
 function queueTests(backend: Backend<WebgpuKernel>): void {
@@ -134,25 +157,90 @@ function queueTests(backend: Backend<WebgpuKernel>): void {
       expect(await last).toEqual(await own.read(alone.weights));
       await own.dispose();
     });
+    const nothing = { objects: 0, bytes: 0 };
+    const chunk = { objects: 1, bytes: 4 * 2 ** 20 };
     test('what a runtime holds is the plan, and 10,000 steps and a disposed program leave it as it was', { timeout: 60_000 }, async () => {
       const { backend: seen, usage } = watched();
       const own = await createRuntime(seen);
       const { program } = shrinking();
       const executable = await own.compile(program);
-      const [before, { arenaBytes }] = [usage(), executable.memory];
+      const before = usage();
+      // There are no constants, but a buffer may not be empty. The sum is one shader, the update another.
+      expect(before).toEqual({
+        variables: chunk,
+        constants: { objects: 1, bytes: 4 },
+        arena: { objects: 1, bytes: executable.memory.arenaBytes },
+        staging: nothing,
+        timestamps: nothing,
+        pipelines: 2,
+      });
       const run = async (count: number): Promise<void> => {
         for (let i = 0; i < count; i += 10) await Promise.all(Array.from({ length: 10 }, () => executable.run({ rate: [1e-3] })));
       };
       await run(100);
       const steady = usage();
-      // Variables come in chunks of 4 MiB; timestamps and what is read back take some bytes for each run in the queue.
-      expect(before.bytes - 4 * 2 ** 20 - arenaBytes).toBeGreaterThanOrEqual(0);
-      expect(before.bytes - 4 * 2 ** 20 - arenaBytes).toBeLessThanOrEqual(256);
-      expect(steady.bytes - before.bytes).toBeLessThanOrEqual(16 + 10 * 32);
+      // One span: two timestamps of 8 bytes in a query set, and as many where they are resolved. Read back: those and a loss, at most ten at once.
+      const timed = own.info.clock === 'timestamp-query';
+      expect(steady).toEqual({ ...before, timestamps: timed ? { objects: 2, bytes: 32 } : nothing, staging: steady.staging });
+      expect(steady.staging.bytes).toBe(steady.staging.objects * ((timed ? 16 : 0) + 8));
+      expect(steady.staging.objects).toBeLessThanOrEqual(10);
       await run(9900);
       expect(usage()).toEqual(steady);
       executable.dispose();
-      expect(usage()).toEqual({ buffers: 1, bytes: 4 * 2 ** 20 });
+      expect(usage()).toEqual({ ...before, constants: nothing, arena: nothing });
+      await own.dispose();
+    });
+    test.each<[string, number, number]>([
+      ['the constants', 4, 0],
+      ['the arena', 5, 4],
+    ])('a device without memory for %s refuses the program, keeps nothing of it, and takes another', async (_, bytes, held) => {
+      const { backend: seen, usage, refuse } = watched();
+      const own = await createRuntime(seen);
+      const { program, weights } = shrinking();
+      await own.write(weights, ramp(1000));
+      const before = usage();
+      refuse(bytes);
+      await expect(own.compile(program)).rejects.toMatchObject({
+        code: 'MEMORY',
+        message: `compile: the device is out of memory, with ${4 * 2 ** 20 + held} bytes held by this runtime: no more to be had. Use a smaller batch, or dispose of programs that are done.`,
+      });
+      expect(usage()).toEqual(before);
+      refuse(null);
+      expect((await (await own.compile(program)).run({ rate: [0] }))['loss']![0]).toBeGreaterThan(0);
+      await own.dispose();
+    });
+    test('a device without memory to read back into refuses the run, which then changes nothing', async () => {
+      const { backend: seen, usage, refuse } = watched();
+      const own = await createRuntime(seen);
+      const { program, weights } = shrinking();
+      const step = await own.compile(program);
+      const before = usage();
+      for (const bytes of [1, 17]) {
+        refuse(bytes);
+        await expect(step.run({ rate: [0.5] })).rejects.toMatchObject({
+          code: 'MEMORY',
+          message: expect.stringMatching(/^run: the device/),
+        });
+        await expect(own.read(weights)).rejects.toMatchObject({
+          code: 'MEMORY',
+          message: expect.stringMatching(/^read weights: the device/),
+        });
+      }
+      expect([usage().arena, usage().staging]).toEqual([before.arena, nothing]);
+      refuse(null);
+      expect((await step.run({ rate: [0.5] }))['loss']![0]).toBe(1000);
+      await own.dispose();
+    });
+    test('a variable that finds no memory is refused, and written when there is', async () => {
+      const { backend: seen, usage, refuse } = watched();
+      const own = await createRuntime(seen);
+      const { weights } = shrinking();
+      refuse(1);
+      await expect(own.write(weights, ramp(1000))).rejects.toMatchObject({ code: 'MEMORY' });
+      expect(usage().variables).toEqual(nothing);
+      refuse(null);
+      await own.write(weights, ramp(1000));
+      expect(await own.read(weights)).toEqual(ramp(1000));
       await own.dispose();
     });
     test('an arena that no buffer holds is several of them', async () => {
@@ -170,11 +258,24 @@ function queueTests(backend: Backend<WebgpuKernel>): void {
       });
       const executable = await own.compile({ outputs: Object.fromEntries(parts.map((part, i) => [`y${i}`, part])) });
       expect(executable.memory.arenaBytes).toBeGreaterThan(3 * 9000);
-      expect(usage().buffers).toBeGreaterThan(4);
+      expect(usage().arena).toEqual({ objects: Math.ceil(executable.memory.arenaBytes / 8960), bytes: executable.memory.arenaBytes });
       for (let i = 0; i < 8; i++) {
         const { [`y${i}`]: y } = await executable.run({ x: ramp(1000) }, { fetch: [`y${i}`] });
         expect(y![7]).toBeCloseTo((ramp(8)[7]! + i) * ramp(8)[7]!, 5);
       }
+      await own.dispose();
+    });
+    test('shaders of programs that are gone do not pile up', async () => {
+      // Dawn's null backend compiles shaders and runs nothing.
+      const nothingRuns = webgpu({ dawnFlags: ['backend=null'] });
+      const device = (await nothingRuns.open()) as WebgpuDevice;
+      const own = await createRuntime({ ...nothingRuns, open: () => Promise.resolve(device) });
+      const scaled = (by: number) => own.compile({ outputs: { y: map([input('x', [4])], (a) => e.mul(a, by)) } });
+      const kept = await scaled(0.5);
+      for (let i = 2; i < 530; i++) (await scaled(i)).dispose();
+      expect(device.usage.pipelines).toBe(513);
+      kept.dispose();
+      expect(device.usage.pipelines).toBe(512);
       await own.dispose();
     });
     test('a program that does not compile leaves nothing behind', async () => {
@@ -184,7 +285,7 @@ function queueTests(backend: Backend<WebgpuKernel>): void {
         { broken: wgslKernel(broken, { emit: ({ outputs: [y] }) => [elements(y!.size, y!.write('i', 'nonsense(i)'))] }) },
       ]);
       await expect(own.compile({ outputs: { y: apply1(broken, [input('x', [3])], {}) } })).rejects.toMatchObject({ code: 'DEVICE' });
-      expect(usage()).toEqual({ buffers: 0, bytes: 0 });
+      expect(usage()).toMatchObject({ constants: nothing, arena: nothing, pipelines: 0 });
       await own.dispose();
     });
     test('after a loss, a new runtime goes on from what the host had read', async () => {

@@ -15,18 +15,24 @@ export class Timer {
   readonly #gpu: Gpu;
   readonly #resolved: GPUBuffer;
 
-  private constructor(gpu: Gpu, spans: number, resolution: number, resolved: GPUBuffer) {
+  private constructor(gpu: Gpu, spans: number, resolution: number, queries: GPUQuerySet, resolved: GPUBuffer) {
     this.spans = spans;
     this.bytes = timestampBytes(spans);
     this.#resolution = resolution;
     this.#gpu = gpu;
-    this.#queries = gpu.device.createQuerySet({ type: 'timestamp', count: 2 * spans });
+    this.#queries = queries;
     this.#resolved = resolved;
   }
 
   static async create(gpu: Gpu, spans: number, resolution: number): Promise<Timer> {
     const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
-    return new Timer(gpu, spans, resolution, await gpu.createBuffer('timestamps', timestampBytes(spans), usage));
+    const queries = await gpu.createTimestamps('run', 2 * spans);
+    try {
+      return new Timer(gpu, spans, resolution, queries, await gpu.createBuffer('timestamps', 'run', timestampBytes(spans), usage));
+    } catch (cause) {
+      gpu.destroy(queries);
+      throw cause;
+    }
   }
 
   writes(span: number): GPUComputePassTimestampWrites {
@@ -45,8 +51,8 @@ export class Timer {
   }
 
   dispose(): void {
-    this.#queries.destroy();
-    this.#gpu.destroyBuffer(this.#resolved);
+    this.#gpu.destroy(this.#queries);
+    this.#gpu.destroy(this.#resolved);
   }
 }
 

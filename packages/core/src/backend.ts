@@ -31,6 +31,27 @@ export interface DeviceInfo {
   readonly notes: readonly string[];
 }
 
+/** What one launch of a step asks of a device, as far as its kernel's text says it. */
+export interface LaunchCount {
+  readonly workgroups: number;
+  /** Of one workgroup. */
+  readonly threads: number;
+  /** Memory that the threads of a workgroup share. */
+  readonly workgroupBytes: number;
+  /** Sums that a thread of a matrix product keeps in registers; 0 for other launches. */
+  readonly accumulators: number;
+  /** Of a matrix product, with the parts of tiles that lie outside of it; 0 for other launches. */
+  readonly multiplyAccumulates: number;
+  /** Of the tensors that it reads and of those that it writes, each whole and once. */
+  readonly bytes: number;
+}
+
+/** What a step of a schedule asks of a device, launch by launch. */
+export interface StepCount {
+  readonly step: Step;
+  readonly launches: readonly LaunchCount[];
+}
+
 /** An open device. Calls on it are made one at a time, but for runs that say they were submitted: the next call may come before their results. */
 export interface Device<K extends Kernel> {
   readonly info: DeviceInfo;
@@ -38,6 +59,8 @@ export interface Device<K extends Kernel> {
   compile(schedule: Schedule, kernelFor: (node: Node) => K, tune: boolean): Promise<DeviceProgram>;
   /** The memory that `compile` would plan, without anything being made; needs no variable. Where it is missing, `compile` is asked. */
   plan?(schedule: Schedule, kernelFor: (node: Node) => K): MemoryPlan;
+  /** What the steps of a run would ask of the device, without anything being made. */
+  count?(schedule: Schedule, kernelFor: (node: Node) => K): readonly StepCount[];
   /** Copies a variable's contents out. */
   read(variable: Variable): Promise<TensorData>;
   /** Sets a variable's contents; the first write allocates it. */

@@ -11,6 +11,7 @@ export * from './passes/index.ts';
 export { philox4x32, philoxBlock } from './philox.ts';
 export * from './program.ts';
 export * from './reads.ts';
+export type { Missing } from './missing.ts';
 export * from './runtime.ts';
 export * from './tensor.ts';
 export * from './window.ts';

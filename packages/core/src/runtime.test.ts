@@ -4,6 +4,7 @@ import { apply1, input, variable, type Op, type Value } from './graph.ts';
 import { map, reduce } from './ops/index.ts';
 import { reference, referenceKernel } from './reference/index.ts';
 import { ShoalError } from './errors.ts';
+import { unsupported } from './kernel.ts';
 import { createRuntime, firstRuntime } from './runtime.ts';
 
 const x = input('x', [3]);
@@ -82,12 +83,12 @@ describe('programs and variables', () => {
 });
 
 describe('the first runtime that can be had', () => {
-  const unsupported = (op: string) => () => Promise.reject(new ShoalError('UNSUPPORTED', { op, fact: 'there is none' }));
+  const unavailable = (op: string) => () => Promise.reject(new ShoalError('UNSUPPORTED', { op, fact: 'there is none' }));
   const never = (): never => {
     throw new Error('called');
   };
   test('says why those before it were not, and asks no further', async () => {
-    const runtime = await firstRuntime([unsupported('one'), () => createRuntime(reference()), never]);
+    const runtime = await firstRuntime([unavailable('one'), () => createRuntime(reference()), never]);
     expect(runtime.backend).toBe('reference');
     expect(runtime.info.notes[0]).toBe('one: there is none.');
     expect(await (await runtime.compile({ outputs: { y: increment(x, 1) } })).run({ x: [1, 2, 3] })).toEqual({
@@ -95,7 +96,7 @@ describe('the first runtime that can be had', () => {
     });
   });
   test('none is UNSUPPORTED with every reason; other errors are not passed over', async () => {
-    await expect(firstRuntime([unsupported('one'), unsupported('two')])).rejects.toMatchObject({
+    await expect(firstRuntime([unavailable('one'), unavailable('two')])).rejects.toMatchObject({
       code: 'UNSUPPORTED',
       message: expect.stringMatching(/one: there is none.*two: there is none/),
     });
@@ -119,6 +120,18 @@ describe('bad input', () => {
         "test/double, test/halve: cannot run on backend reference: test/double (no kernel was given); test/halve (no kernel was given). Pass the plugins' ./reference entries to createRuntime.",
     });
     expect((await runtimeWithDouble()).missing(program).map(({ op }) => op)).toEqual(['test/halve']);
+  });
+  test('a node that its kernel refuses is not a kernel that is missing', async () => {
+    const refusing = { ...doubled, supports: () => unsupported('three are too many') };
+    const runtime = await createRuntime(reference(), [{ refusing }]);
+    await expect(runtime.compile({ outputs: { y: apply1(double, [x], {}) } })).rejects.toMatchObject({
+      code: 'KERNEL',
+      message:
+        'test/double: cannot run on backend reference: test/double (three are too many). Give test/double what the kernel supports, or use another backend.',
+    });
+    await expect(runtime.compile({ outputs: { y: apply1(halve, [apply1(double, [x], {})], {}) } })).rejects.toThrow(
+      "Pass the plugins' ./reference entries to createRuntime. Give test/double what the kernel supports, or use another backend.",
+    );
   });
   test('a kernel of another backend is refused', async () => {
     await expect(createRuntime({ ...reference(), name: 'other', kernels: {} }, [{ doubled }])).rejects.toThrow(

@@ -1,8 +1,9 @@
-import type { Backend, Device, DeviceInfo, DeviceProgram, Encoding, StepTime, TunedKernel } from './backend.ts';
+import type { Backend, Device, DeviceInfo, DeviceProgram, Encoding, StepCount, StepTime, TunedKernel } from './backend.ts';
 import { ShoalError, throwIfAborted } from './errors.ts';
 import { topological, type Node, type Value, type Variable } from './graph.ts';
 import { afterOp } from './ops/after.ts';
 import { siteOf, supported, unsupported, type Kernel, type KernelSet, type Support } from './kernel.ts';
+import { nextStep, noKernel, type Missing } from './missing.ts';
 import {
   expandMissing,
   foldConstants,
@@ -61,10 +62,11 @@ export interface Executable {
   dispose(): void;
 }
 
-/** An op that a runtime cannot run, and why. */
-export interface Missing {
-  readonly op: string;
-  readonly reason: string;
+/** A program as a device would run it, and what that asks of it. */
+export interface ProgramCount {
+  readonly schedule: Schedule;
+  /** One for each step of the schedule, in its order. */
+  readonly steps: readonly StepCount[];
 }
 
 export interface Runtime {
@@ -76,6 +78,8 @@ export interface Runtime {
   compile(program: Program): Promise<Executable>;
   /** The memory that a run of the program would need beside the variables. Throws like `compile`; runs nothing. */
   plan(program: Program): Promise<MemoryPlan>;
+  /** What a run of the program would ask of the device, step by step. Throws like `compile`, and `UNSUPPORTED` where a backend does not count; runs nothing. */
+  count(program: Program): Promise<ProgramCount>;
   read(variable: Variable): Promise<TensorData>;
   write(variable: Variable, data: TensorData | readonly number[]): Promise<void>;
   /** Frees everything; later calls throw `DISPOSED`. */
@@ -185,6 +189,19 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
     });
   }
 
+  count(program: Program): Promise<ProgramCount> {
+    return this.#exclusive('count', () => {
+      const plan = this.#schedule(program);
+      const steps = this.#device.count?.(plan, (node) => this.#kernelFor(node));
+      if (steps) return Promise.resolve({ schedule: plan, steps });
+      throw new ShoalError('UNSUPPORTED', {
+        op: 'count',
+        fact: `backend ${this.backend} does not count what its kernels do`,
+        next: 'Use webgpu',
+      });
+    });
+  }
+
   read(variable: Variable): Promise<TensorData> {
     return this.#exclusive('read', async () => {
       await this.#initialise(variable);
@@ -240,7 +257,7 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
       throw new ShoalError('KERNEL', {
         op: missing.map(({ op }) => op).join(', '),
         fact: `cannot run on backend ${this.backend}: ${missing.map(({ op, reason }) => `${op} (${reason})`).join('; ')}`,
-        next: `Pass the plugins' ./${this.backend} entries to createRuntime`,
+        next: nextStep(missing, this.backend),
       });
     }
     const kernelFor = (node: Node): K => this.#kernelFor(node);
@@ -279,7 +296,7 @@ class DeviceRuntime<K extends Kernel> implements Runtime {
   #support(node: Node): Support {
     if (node.op.name === afterOp.name) return supported;
     const kernel = this.#kernels.get(node.op.name);
-    if (!kernel) return unsupported('no kernel was given');
+    if (!kernel) return unsupported(noKernel);
     const site = siteOf(node);
     const engine = this.#backend.supports?.(kernel, site) ?? supported;
     return engine.supported ? (kernel.supports?.(site) ?? supported) : engine;

@@ -19,6 +19,7 @@ export async function makeRounded(spoil: (value: number) => number = (value) => 
     info: { ...oracle.info, backend: 'rounded' },
     missing: (program) => oracle.missing(program),
     plan: (program) => oracle.plan(program),
+    count: (program) => oracle.count(program),
     compile: async (program): Promise<Executable> => {
       const exact = await oracle.compile(program);
       return {

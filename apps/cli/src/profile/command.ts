@@ -1,11 +1,12 @@
-import { profileNetwork, type Phase, type ProfileEvent } from '@shoal/analyze';
-import { networks } from '@shoal/zoo';
+import { countNetwork, profileNetwork, type Phase, type ProfileEvent } from '@shoal/analyze';
+import { networks, type NetworkName } from '@shoal/zoo';
 import { filter, lastValueFrom, map, tap } from 'rxjs';
 import { openRuntime, type BackendName } from '../backends.ts';
 import { environmentOf, modeOf } from '../bench/environment.ts';
 import { checkFits, modelName } from '../models.ts';
-import { checkTargets, exitCode, writeJson, writeText, type Streams } from '../output.ts';
+import { checkTargets, exitCode, UsageError, writeJson, writeText, type Streams } from '../output.ts';
 import { progressBar, type Progress } from '../progress.ts';
+import { countMarkdown, countText } from './count.ts';
 import { profilePage } from './page.ts';
 import { profileText } from './tables.ts';
 
@@ -19,16 +20,23 @@ export interface ProfileCommandOptions {
   readonly repeat: number;
   readonly json?: string;
   readonly html?: string;
+  /** Read off the kernels what they ask of the device, and run nothing. */
+  readonly count?: true;
+  /** With `count`. */
+  readonly markdown?: string;
 }
 
 /** Where the time of one network goes. */
 export async function profile(name: string, options: ProfileCommandOptions, streams: Streams): Promise<number> {
-  await checkTargets({ json: options.json, html: options.html });
+  if (options.count && options.html !== undefined) throw new UsageError('--html is a plot of times, and --count has none');
+  if (!options.count && options.markdown !== undefined) throw new UsageError('--markdown is the table of --count');
+  await checkTargets({ json: options.json, html: options.html, markdown: options.markdown });
   const { phase, batch, input, repeat, json, html } = options;
   const model = modelName(name);
   const network = networks[model]();
   const [height, width] = input ?? network.input;
   checkFits(model, [height, width], batch, phase === 'step');
+  if (options.count) return count(model, options, streams);
   const bar = progressBar(streams, 2 * repeat);
   const runtime = await openRuntime(options.backend, { ...options, onTuning: (kernel) => bar.show(`timing ${kernel}`) });
   try {
@@ -49,6 +57,21 @@ export async function profile(name: string, options: ProfileCommandOptions, stre
     return exitCode.fine;
   } finally {
     bar.stop();
+    await runtime.dispose();
+  }
+}
+
+/** What one network asks of a device. */
+async function count(model: NetworkName, options: ProfileCommandOptions, streams: Streams): Promise<number> {
+  const { phase, batch, input, json, markdown } = options;
+  const runtime = await openRuntime(options.backend, options);
+  try {
+    const counted = await countNetwork(runtime, networks[model](), { phase, batch, ...(input ? { input } : {}) });
+    if (json) await writeJson(json, { schema: 'shoal.count/1', ...counted }, streams);
+    if (markdown) await writeText(markdown, countMarkdown(counted));
+    if (json !== '-') streams.out(countText(counted));
+    return exitCode.fine;
+  } finally {
     await runtime.dispose();
   }
 }

@@ -2,6 +2,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { NetworkCount } from '@shoal/analyze';
+import { softwareBackend } from '@shoal/backend-webgpu/testing';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCommandLine } from '../program.ts';
@@ -86,11 +88,44 @@ describe.each(['fwd', 'step'] as const)('%s', (phase) => {
   });
 });
 
+describe('counts', async () => {
+  const gpu = await softwareBackend();
+  if (typeof gpu === 'string') test.skip(`counts of WebGPU: ${gpu}`);
+  else {
+    test('of layers add up, are written as JSON and as Markdown, and nothing runs', async () => {
+      const markdown = join(folder, 'count.md');
+      const argv = ['profile', 'resnet18', '--count', '--backend', 'webgpu', '--phase', 'step', '--batch', '8', '--markdown', markdown];
+      const { code, out } = await shoal(...argv, '--json', '-');
+      const counted = JSON.parse(out) as NetworkCount;
+      const url = new URL('../../schemas/count-1.schema.json', import.meta.url);
+      const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false });
+      ajv.validate(JSON.parse(await readFile(fileURLToPath(url), 'utf8')) as object, counted);
+      expect([code, ajv.errors ?? []]).toEqual([0, []]);
+      const { layers, kinds, total } = counted;
+      for (const what of ['launches', 'productMacs', 'bytes', 'leastBytes'] as const) {
+        for (const rows of [layers, kinds]) expect(rows.reduce((sum, row) => sum + row[what], 0)).toBe(total[what]);
+      }
+      // The first convolution has its forward product, and that of its weights, whose parts are added by a launch of their own.
+      expect(layers[0]).toMatchObject({ name: 'conv1', kind: 'convolution', launches: 3, macs: 2 * 8 * 118_013_952 });
+      expect(layers[0]!.productMacs).toBeGreaterThanOrEqual(layers[0]!.macs);
+      expect(await readFile(markdown, 'utf8')).toMatch(
+        /^\*\*resnet18, a training step, 8 images of 224x224, backend webgpu\*\*\n\n\| kind \|/,
+      );
+    });
+  }
+  test('are for backends that count', async () => {
+    const { code, log } = await shoal('profile', 'all-cnn-c', '--count', '--threads', '1');
+    expect([code, log]).toEqual([1, 'shoal: count: backend wasm does not count what its kernels do. Use webgpu.\n']);
+  });
+});
+
 describe('wrong usage ends with 2 and says what would be right', () => {
   test.each<[string, readonly string[], string]>([
     ['an unknown model', ['resnet19'], "there is no network 'resnet19'. Did you mean resnet18"],
     ['no model', [], "missing required argument 'model'"],
     ['an unknown phase', ['resnet18', '--phase', 'bwd'], "Allowed choices are fwd, step"],
+    ['a table of times', ['resnet18', '--markdown', 'table.md'], '--markdown is the table of --count'],
+    ['a plot of counts', ['resnet18', '--count', '--html', 'page.html'], '--html is a plot of times, and --count has none'],
     ['a size that does not fit', ['fishnet-mini', '--input', '48x64'], 'not multiples of 32'],
     ['a page with nowhere to go', ['resnet18', '--html', 'no/such/folder/page.html'], 'cannot write no/such/folder/page.html'],
   ])('%s', async (_, argv, message) => {

@@ -1,4 +1,5 @@
 import { tfjs } from '@shoal/backend-tfjs';
+import { startWebgpu, webgpuConformance } from '@shoal/backend-tfjs/testing';
 import { evaluateTables, type Result } from '@shoal/conformance';
 import { convReference } from '@shoal/conv/reference';
 import { convTfjs } from '@shoal/conv/tfjs';
@@ -20,14 +21,11 @@ declare global {
 }
 
 globalThis.measure = async (names) => {
-  if (!(await tf.setBackend('webgpu').catch(() => false))) return 'WebGPU did not start in this Chromium';
-  // Else small tensors, and so all cases, would be computed on the CPU.
-  tf.env().set('WEBGPU_CPU_FORWARD', false);
+  if (!(await startWebgpu(tf))) return 'WebGPU did not start in this Chromium';
   const runtime = await createRuntime(tfjs(tf), [convTfjs, mathTfjs, poolTfjs, residualTfjs]);
   const oracle = await createRuntime(reference(), [convReference, mathReference, poolReference, residualReference]);
   const asked = tables.filter(({ name }) => names?.includes(name) ?? true);
-  // WGSL promises nothing about NaN, and allows `exp` and `pow` larger errors.
-  const results = await evaluateTables(asked, runtime, oracle, { lacks: ['nan'], toleranceFactor: 4 });
+  const results = await evaluateTables(asked, runtime, oracle, webgpuConformance);
   // What was thrown does not travel; its message does.
   return results.map((result) => ({ ...result, cause: undefined }));
 };

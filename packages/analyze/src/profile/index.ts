@@ -1,3 +1,4 @@
+export { countNetwork, type Asked, type CountedLayer, type CountOptions, type NetworkCount } from './count.ts';
 export { type Floor } from './floor.ts';
 export { measureLimits, type CopySpeed, type Limits } from './limits.ts';
 export { ownersOf, type Direction, type OtherKind, type Owner, type Ownership, type Section } from './owners.ts';

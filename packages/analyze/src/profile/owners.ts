@@ -1,4 +1,4 @@
-import { rootsOf, ShoalError, topological, type Node, type Shape, type Step, type Value } from '@shoal/core';
+import { costOf, rootsOf, ShoalError, topological, type Node, type Shape, type Step, type Value } from '@shoal/core';
 import { layersOf, type LayerKind } from '../layers/index.ts';
 import type { PhaseProgram } from './program.ts';
 
@@ -78,6 +78,14 @@ export function ownersOf(work: PhaseProgram): Ownership {
     throw new ShoalError('GRAPH', { op: step.node.op.name, fact: 'a step leads back to no node of the program that was compiled' });
   };
   return { sections, layers: new Set(layers.map(({ section }) => section)), nodes, of };
+}
+
+/** Multiply-accumulates of the graph as it was built, by who owns its nodes. */
+export function macsByOwner({ nodes }: Ownership): (section: Section, direction: Direction) => number {
+  const counts = new Map<Owner, number>();
+  for (const [node, owner] of nodes) counts.set(owner, (counts.get(owner) ?? 0) + costOf(node).multiplyAccumulates);
+  return (section, direction) =>
+    [...counts].reduce((sum, [owner, count]) => sum + (owner.section === section && owner.direction === direction ? count : 0), 0);
 }
 
 /** Gives nodes without an owner to whoever reads them first; those that nobody reads to whoever made what they read. */

@@ -1,8 +1,8 @@
-import { costOf, type Runtime, type Schedule, type Shape, type Step, type StepTime, type TunedKernel } from '@shoal/core';
+import type { Runtime, Schedule, Shape, Step, StepTime, TunedKernel } from '@shoal/core';
 import { quantileSorted } from 'simple-statistics';
 import { floorOf, trafficCounter, type Demand, type Floor } from './floor.ts';
 import type { Limits } from './limits.ts';
-import { ownersOf, type Direction, type Owner, type Ownership, type Section } from './owners.ts';
+import { macsByOwner, ownersOf, type Direction, type Owner, type Section } from './owners.ts';
 import type { HeldBytes, Phase, PhaseProgram } from './program.ts';
 
 /** Times of one thing, in the order in which they were taken. */
@@ -157,13 +157,6 @@ export function report(work: PhaseProgram, { info }: Pick<Runtime, 'info'>, meas
     })),
     tuned: measured.tuned,
   };
-}
-
-function macsByOwner({ nodes }: Ownership): (section: Section, direction: Direction) => number {
-  const counts = new Map<Owner, number>();
-  for (const [node, owner] of nodes) counts.set(owner, (counts.get(owner) ?? 0) + costOf(node).multiplyAccumulates);
-  return (section, direction) =>
-    sum([...counts].filter(([owner]) => owner.section === section && owner.direction === direction).map(([, count]) => count));
 }
 
 const ratioOf = (ms: number, floorMs: number): number | null => (floorMs > 0 ? ms / floorMs : null);

@@ -40,7 +40,7 @@ function timestampStopwatch(gpu: Gpu, resolution: number): Stopwatch {
       const timer = await Timer.create(gpu, laps.length, resolution);
       let staging: GPUBuffer | null = null;
       try {
-        const target = await gpu.createBuffer(op, timer.bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+        const target = await gpu.createBuffer('staging', op, timer.bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
         staging = target;
         await gpu.validated(op, () => {
           const encoder = gpu.device.createCommandEncoder();
@@ -51,7 +51,7 @@ function timestampStopwatch(gpu: Gpu, resolution: number): Stopwatch {
         await mapForReading(gpu, op, target, timer.bytes);
         return timer.read(target);
       } finally {
-        if (staging) gpu.destroyBuffer(staging);
+        if (staging) gpu.destroy(staging);
         timer.dispose();
       }
     },

@@ -40,7 +40,6 @@ interface Work {
 
 /** A variant is ready to be timed. */
 interface Prepared {
-  readonly source: string;
   readonly command: Command;
   readonly bindings: readonly Binding[];
 }
@@ -102,6 +101,8 @@ export class Tuner {
     try {
       for (const [work, variant] of await this.#timeAll(unknown, placing)) found.set(work, [variant, 'timing']);
     } finally {
+      // The variants that lost are spare; the program asks for the others again.
+      this.#gpu.release(placing);
       await this.#choices.save();
     }
     const chosen = new Map<Dispatch, Dispatch>();
@@ -209,14 +210,12 @@ export class Tuner {
     if (!best) return undefined;
     const fastest = best.reduce((least, time, i) => (time < best[least]! ? i : least), 0);
     const winner = runners[best[fastest]! < worthwhile * best[0]! ? fastest : 0]!;
-    for (const runner of runners) if (runner !== winner) this.#gpu.forget(runner.source);
     return winner.lap.variant;
   }
 
-  async #prepare({ op, accessors }: Work, { print }: Variant, { placeOf }: Placing): Promise<Prepared> {
-    const shader = assembleFor(this.#gpu, op, print(), accessors, placeOf);
-    const { source, bindings } = shader;
-    return { source, command: await prepareCommand(this.#gpu, op, shader), bindings };
+  async #prepare({ op, accessors }: Work, { print }: Variant, placing: Placing): Promise<Prepared> {
+    const shader = assembleFor(this.#gpu, op, print(), accessors, placing.placeOf);
+    return { command: await prepareCommand(this.#gpu, op, shader, placing), bindings: shader.bindings };
   }
 
   /** Puts back afterwards what is not the program's own, such as variables that a dispatch updates. Undefined where memory is lacking for that. */
@@ -235,7 +234,7 @@ export class Tuner {
       });
     try {
       for (const binding of written)
-        kept.push([binding, await gpu.createBuffer(op, binding.bytes, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST)]);
+        kept.push([binding, await gpu.createBuffer('staging', op, binding.bytes, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST)]);
       await copy((encoder) =>
         kept.forEach(([{ buffer, offset, bytes }, copied]) => encoder.copyBufferToBuffer(buffer, offset, copied, 0, bytes)),
       );
@@ -250,7 +249,7 @@ export class Tuner {
       if (cause instanceof ShoalError && cause.code === 'MEMORY') return undefined;
       throw cause;
     } finally {
-      kept.forEach(([, copied]) => gpu.destroyBuffer(copied));
+      kept.forEach(([, copied]) => gpu.destroy(copied));
     }
   }
 }

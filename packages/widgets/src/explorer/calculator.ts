@@ -6,8 +6,8 @@ import { filterInput, imageInput, operatorNames, operators, type OperatorName } 
 import { shiftEffect, shiftImage, type ShiftEffect } from './shift.ts';
 import { noShift, OUTPUTS, SIZE, WINDOW, type Numbers } from './state.ts';
 
-/** Where the numbers are computed: in float64 by the reference kernels, or in float32 by the generated WebAssembly. */
-export const backendNames = ['reference', 'wasm'] as const;
+/** Where the numbers are computed: in float64 by the reference kernels, or in float32 by the generated WebAssembly or on the GPU. */
+export const backendNames = ['reference', 'wasm', 'webgpu'] as const;
 export type BackendName = (typeof backendNames)[number];
 
 /** What one operator makes of the shifted image, and what comes back. */
@@ -62,6 +62,14 @@ export async function createCalculator(backend: BackendName): Promise<Calculator
 
 async function openRuntime(backend: BackendName): Promise<Runtime> {
   if (backend === 'reference') return createRuntime(reference(), [poolReference, convReference]);
+  if (backend === 'webgpu') {
+    const [{ webgpu }, { poolWebgpu }, { convWebgpu }] = await Promise.all([
+      import('@shoal/backend-webgpu'),
+      import('@shoal/pool/webgpu'),
+      import('@shoal/conv/webgpu'),
+    ]);
+    return createRuntime(webgpu(), [poolWebgpu, convWebgpu]);
+  }
   const [{ wasm }, { poolWasm }, { convWasm }] = await Promise.all([
     import('@shoal/backend-wasm'),
     import('@shoal/pool/wasm'),

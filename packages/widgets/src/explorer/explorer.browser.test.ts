@@ -113,7 +113,35 @@ describe('values', () => {
   test('computed by WebAssembly, it is the same', async () => {
     const explorer = await show('lang="en" backend="wasm"');
     expect(outputs(explorer, 'average')).toEqual(['2.5', '1', '0.75', '2.75']);
-    expect(one(explorer, '.computed').textContent).toContain('WebAssembly');
+    expect(backend(explorer).value).toBe('wasm');
+  });
+
+  const backend = (explorer: Explorer): HTMLSelectElement => one<HTMLSelectElement>(explorer, '[data-control=backend]');
+  const problem = (explorer: Explorer): string => one(explorer, '.problem').textContent;
+
+  test('readers switch to the GPU, where it is the same', async () => {
+    const explorer = await show();
+    const submits = vi.spyOn(GPUQueue.prototype, 'submit');
+    await userEvent.selectOptions(backend(explorer), 'webgpu');
+    await expect.poll(() => submits.mock.calls.length, patiently).toBeGreaterThanOrEqual(2);
+    explorer.state = { image: explorer.state.image.with(0, 9) };
+    await expect.poll(() => outputs(explorer, 'max')[0], patiently).toBe('9');
+    expect(outputs(explorer, 'average')).toEqual(['4.5', '1', '0.75', '2.75']);
+    expect(submits.mock.calls.length).toBeGreaterThanOrEqual(4);
+    expect([explorer.getAttribute('backend'), backend(explorer).value, problem(explorer)]).toEqual(['webgpu', 'webgpu', '']);
+  });
+
+  test('without a GPU it says why, and computes all the same', async () => {
+    vi.spyOn(navigator, 'gpu', 'get').mockReturnValue(undefined as unknown as GPU);
+    const explorer = await show('lang="en" backend="webgpu"');
+    expect(outputs(explorer, 'average')).toEqual(['2.5', '1', '0.75', '2.75']);
+    expect(problem(explorer)).toBe(
+      'WebGPU, float32: backend-webgpu: WebGPU is not available: this environment has no navigator.gpu. JavaScript computes instead.',
+    );
+    expect(backend(explorer).value).toBe('reference');
+    await userEvent.selectOptions(backend(explorer), 'wasm');
+    await expect.poll(() => problem(explorer), patiently).toBe('');
+    expect(backend(explorer).value).toBe('wasm');
   });
 });
 

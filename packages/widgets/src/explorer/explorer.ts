@@ -30,7 +30,7 @@ type LinkNotice = { readonly kind: 'none' | 'copied' | 'broken' } | { readonly k
  * `<shoal-downsampling-explorer>`: one 4x4 image, four ways to halve it, forward and backward, computed by Shoal in the page.
  *
  * - `lang`: `en` or `pt-BR`; otherwise that of the page, or of the reader
- * - `backend`: `reference` (float64, the default) or `wasm`
+ * - `backend`: `reference` (float64, the default), `wasm` or `webgpu`; where one cannot be had, the reason is shown and it is `reference`
  * - `sync-url`: keeps the whole state in the page's `#fragment`, and reads it from there
  * - `link-base`: the address that shared links lead to, a page with an explorer that has `sync-url`; default this page
  * - `theme`: `light` or `dark`; otherwise that of the page's `color-scheme`
@@ -40,7 +40,7 @@ type LinkNotice = { readonly kind: 'none' | 'copied' | 'broken' } | { readonly k
 export class DownsamplingExplorer extends LitElement {
   static override readonly properties: PropertyDeclarations = {
     lang: { type: String, reflect: true },
-    backend: { type: String },
+    backend: { type: String, reflect: true },
     syncUrl: { type: Boolean, attribute: 'sync-url' },
     linkBase: { type: String, attribute: 'link-base' },
   };
@@ -57,6 +57,8 @@ export class DownsamplingExplorer extends LitElement {
   #subscription = Subscription.EMPTY;
   #results: Results | null = null;
   #error: Error | null = null;
+  /** The backend that was asked for and could not be had. */
+  #missing: { readonly backend: BackendName; readonly reason: string } | null = null;
   #followed: ReadonlySet<number> | null = null;
   #notice: LinkNotice = { kind: 'none' };
 
@@ -130,6 +132,12 @@ export class DownsamplingExplorer extends LitElement {
   }
 
   #show(computation: Computation): void {
+    const { value: backend } = this.#model.backend;
+    if (computation.kind === 'failed' && backend !== 'reference') {
+      this.#missing = { backend, reason: computation.error.message };
+      this.backend = 'reference';
+      return;
+    }
     this.#error = computation.kind === 'failed' ? computation.error : null;
     // While new numbers are on their way the old ones stay.
     if (computation.kind === 'ready') this.#results = computation.results;
@@ -144,6 +152,12 @@ export class DownsamplingExplorer extends LitElement {
   #change(change: Partial<Numbers>): void {
     this.#notice = { kind: 'none' };
     this.#model.update(change);
+  }
+
+  #compute(backend: BackendName): void {
+    this.#missing = null;
+    this.backend = backend;
+    this.requestUpdate();
   }
 
   #follow(cells: readonly number[] | null): void {
@@ -183,7 +197,7 @@ export class DownsamplingExplorer extends LitElement {
       <p role="alert" class="problem">${this.#problem(text)}</p>
       ${this.#results ? this.#cards(this.#results) : html`<p class="loading">${this.#error ? nothing : text.loading}</p>`} ${legend(text)}
       <footer>
-        <p class="computed">${text.computedBy[this.backend === 'wasm' ? 'wasm' : 'reference']}</p>
+        ${this.#backendControl(text)}
         <p role="status" class="status">${this.#linkStatus(text)}</p>
         <div class="actions">
           <button type="button" @click=${() => this.#change(presets.start)}>${text.reset}</button>
@@ -214,7 +228,21 @@ export class DownsamplingExplorer extends LitElement {
     </div>`;
   }
 
+  #backendControl(text: Strings): TemplateResult {
+    const { value: current } = this.#model.backend;
+    return html`<label class="computed"
+      >${text.computedIn}
+      <select
+        data-control="backend"
+        @change=${(event: Event) => this.#compute(backendNames[(event.target as HTMLSelectElement).selectedIndex]!)}
+      >
+        ${backendNames.map((name) => html`<option value=${name} .selected=${name === current}>${text.computedBy[name]}</option>`)}
+      </select></label
+    >`;
+  }
+
   #problem(text: Strings): string | typeof nothing {
+    if (this.#missing) return text.notHad(text.computedBy[this.#missing.backend], this.#missing.reason);
     if (this.#error) return text.failed(this.#error.message);
     return this.#notice.kind === 'broken' ? text.linkBroken : nothing;
   }

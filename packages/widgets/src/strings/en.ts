@@ -64,6 +64,7 @@ export const en: Strings = {
   linkNotCopied: 'The browser did not allow copying. The link:',
   linkBroken: 'The link could not be read, so you see the start.',
   failed: (reason) => `Could not compute: ${reason}`,
+  notHad: (backend, reason) => `${backend}: ${reason} JavaScript computes instead.`,
   loading: 'Computing …',
   operators: {
     max: { name: 'Max pooling', does: 'keeps the largest of each four' },
@@ -95,8 +96,10 @@ export const en: Strings = {
     bytes: plural('byte moved', 'bytes moved'),
   },
   legend: { value: 'value', positive: 'positive gradient', negative: 'negative gradient', winner: 'winner' },
+  computedIn: 'Computed in this page by Shoal:',
   computedBy: {
-    reference: 'Computed in this page by Shoal, in float64.',
-    wasm: 'Computed in this page by Shoal: WebAssembly, in float32.',
+    reference: 'JavaScript, float64',
+    wasm: 'WebAssembly, float32',
+    webgpu: 'WebGPU, float32',
   },
 };

@@ -65,6 +65,7 @@ export const ptBr: Strings = {
   linkNotCopied: 'O navegador não permitiu copiar. O link:',
   linkBroken: 'Não foi possível ler o link, por isso você vê o início.',
   failed: (reason) => `Não foi possível calcular: ${reason}`,
+  notHad: (backend, reason) => `${backend}: ${reason} O JavaScript calcula em seu lugar.`,
   loading: 'Calculando …',
   operators: {
     max: { name: 'Max pooling', does: 'guarda o maior de cada quatro' },
@@ -96,8 +97,10 @@ export const ptBr: Strings = {
     bytes: plural('byte movido', 'bytes movidos'),
   },
   legend: { value: 'valor', positive: 'gradiente positivo', negative: 'gradiente negativo', winner: 'vencedor' },
+  computedIn: 'Calculado nesta página pelo Shoal:',
   computedBy: {
-    reference: 'Calculado nesta página pelo Shoal, em float64.',
-    wasm: 'Calculado nesta página pelo Shoal: WebAssembly, em float32.',
+    reference: 'JavaScript, float64',
+    wasm: 'WebAssembly, float32',
+    webgpu: 'WebGPU, float32',
   },
 };

@@ -43,6 +43,8 @@ export interface Strings {
   readonly linkNotCopied: string;
   readonly linkBroken: string;
   readonly failed: (reason: string) => string;
+  /** A backend, by its name in `computedBy`, cannot be used. */
+  readonly notHad: (backend: string, reason: string) => string;
   readonly loading: string;
   readonly operators: Readonly<Record<OperatorName, { readonly name: string; readonly does: string }>>;
   readonly output: string;
@@ -57,5 +59,7 @@ export interface Strings {
   readonly cost: string;
   readonly costs: Readonly<Record<CostName, (count: number) => string>>;
   readonly legend: { readonly value: string; readonly positive: string; readonly negative: string; readonly winner: string };
+  readonly computedIn: string;
+  /** Where, after `computedIn`. */
   readonly computedBy: Readonly<Record<BackendName, string>>;
 }
