@@ -28,7 +28,7 @@ describe('threads', () => {
   let load: Load;
   beforeAll(async () => {
     load = await measure('load');
-  });
+  }, 60_000);
 
   test('their number changes no bit, be they more than processors', () => {
     expect(new Set(load.hashes).size).toBe(1);

@@ -18,8 +18,8 @@ import { allCnnC, squeezenet1_1 } from '@shoal/zoo';
 import { noise } from './noise.ts';
 
 const processors = availableParallelism();
-/** More than so many threads would measure how workers start. */
-const mostThreads = 32;
+/** More threads or rivals than so many would measure how they start. */
+const most = 32;
 
 /** Milliseconds of processor time that all threads of this process spend. */
 async function processorMs(work: () => Promise<unknown>): Promise<number> {
@@ -53,6 +53,9 @@ async function start(): Promise<unknown> {
   return { processorMs: processorTime, wallMs: performance.now() - begin };
 }
 
+/** Computes, and ends by itself even where nobody ends it. */
+const rival = 'for (const end = Date.now() + 30_000; Date.now() < end;);';
+
 interface Team {
   readonly threads: number;
   readonly executable: Executable;
@@ -71,7 +74,7 @@ async function load(): Promise<unknown> {
   const { open, feeds } = inference(allCnnC(), 32, noise);
   const teams: Team[] = [];
   const hashes: string[] = [];
-  for (const threads of [1, processors, Math.min(4 * processors, mostThreads)]) {
+  for (const threads of [1, processors, 4 * processors].map((count) => Math.min(count, most))) {
     const executable = await open(threads);
     // Hot code is compiled on other threads of this process.
     for (let run = 0; run < 40; run++) await executable.run(feeds);
@@ -87,10 +90,12 @@ async function load(): Promise<unknown> {
   const all = await processorMs(() => perRun(teams[1]!, feeds));
   const { user, system } = process.threadCpuUsage(own);
 
-  const rivals = Array.from({ length: 2 * processors }, () => spawn(process.execPath, ['--eval', 'for (;;);'], { stdio: 'ignore' }));
+  const rivals = Array.from({ length: Math.min(2 * processors, most) }, () =>
+    spawn(process.execPath, ['--eval', rival], { stdio: 'ignore' }),
+  );
   const contested: number[] = [];
   for (const team of teams) contested.push(await perRun(team, feeds));
-  rivals.forEach((rival) => rival.kill());
+  rivals.forEach((each) => each.kill());
 
   const idleMs = 300;
   const idle = await processorMs(() => setTimeout(idleMs));
