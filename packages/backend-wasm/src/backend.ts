@@ -10,7 +10,10 @@ import { CONTROL_BYTES, createInline, createPool, type Executor } from './thread
 import { wideRequest } from './wide/request.ts';
 
 export interface WasmOptions {
-  /** Threads that compute. Default: one per processor, at most 16. One computes on the calling thread; more are workers, and nothing computes there. */
+  /**
+   * Threads that compute. Default: one per processor, at most 16; more than there are processors only cost. One computes on the calling
+   * thread; more are workers, and nothing computes there.
+   */
   readonly threads?: number;
   /**
    * `strict`: multiplications and additions round separately and convolutions are direct, so that results are the same on every machine.

@@ -3,6 +3,7 @@ import { load, memoryArgument, store } from './memory.ts';
 import type { Emit } from './memory.ts';
 import {
   binary,
+  constLanes,
   constV128,
   each,
   EncodeError,
@@ -144,7 +145,7 @@ const float = (shape: 'f32x4' | 'f64x2', lifted: Lift<'v128'>, base: number, com
 const v4 = vector('f32x4', toF32x4);
 const f32x4 = {
   ...float('f32x4', toF32x4, 224, 65),
-  const: (a: number, b: number, c: number, d: number): V128 => constV128([...new Uint8Array(Float32Array.of(a, b, c, d).buffer)]),
+  const: (a: number, b: number, c: number, d: number): V128 => constLanes(Float32Array.of(a, b, c, d)),
   splat: unary('f32x4.splat', toF32, 'v128', simd(19)),
   extractLane: v4.extract('extract_lane', 'f32', 4, 31),
   replaceLane: v4.replace(toF32, 4, 32),
@@ -169,7 +170,7 @@ const f32x4 = {
 const v2 = vector('f64x2', toF64x2);
 const f64x2 = {
   ...float('f64x2', toF64x2, 236, 71),
-  const: (a: number, b: number): V128 => constV128([...new Uint8Array(Float64Array.of(a, b).buffer)]),
+  const: (a: number, b: number): V128 => constLanes(Float64Array.of(a, b)),
   splat: unary('f64x2.splat', toF64, 'v128', simd(20)),
   extractLane: v2.extract('extract_lane', 'f64', 2, 33),
   replaceLane: v2.replace(toF64, 2, 34),
@@ -189,7 +190,7 @@ const f64x2 = {
 
 const n4 = vector('i32x4', toI32x4);
 const i32x4 = {
-  const: (a: number, b: number, c: number, d: number): V128 => constV128([...new Uint8Array(Int32Array.of(a, b, c, d).buffer)]),
+  const: (a: number, b: number, c: number, d: number): V128 => constLanes(Int32Array.of(a, b, c, d)),
   splat: unary('i32x4.splat', toI32, 'v128', simd(17)),
   extractLane: n4.extract('extract_lane', 'i32', 4, 27),
   replaceLane: n4.replace(toI32, 4, 28),

@@ -116,22 +116,21 @@ export function constV128(bytes: readonly number[]): V128 {
   return new Value({ type: 'v128', mnemonic: 'v128.const', code: [0xfd, 0x0c, ...bytes], leaf: true });
 }
 
-const repeat = (bytes: readonly number[], times: number): number[] => Array.from({ length: times }, () => bytes).flat();
-const word = (value: number): number[] => [...new Uint8Array(Int32Array.of(constI32(value).constant ?? 0).buffer)];
+/** A v128 constant from numbers of any width. */
+export const constLanes = (lanes: Float32Array | Float64Array | Int32Array | BigInt64Array | Int16Array | Int8Array): V128 =>
+  constV128([...new Uint8Array(lanes.buffer)]);
 
 export const toI32: Lift<'i32'> = lift('i32', constI32);
 export const toI64: Lift<'i64'> = lift('i64', constI64);
 export const toF32: Lift<'f32'> = lift('f32', constF32);
 export const toF64: Lift<'f64'> = lift('f64', constF64);
 /** A number becomes the constant with that number in every lane. */
-export const toF32x4: Lift<'v128'> = lift('v128', (value) => constV128(repeat(float32(value), 4)));
-export const toF64x2: Lift<'v128'> = lift('v128', (value) => constV128(repeat(float64(value), 2)));
-export const toI32x4: Lift<'v128'> = lift('v128', (value) => constV128(repeat(word(value), 4)));
-export const toI64x2: Lift<'v128'> = lift('v128', (value) =>
-  constV128(repeat([...new Uint8Array(BigInt64Array.of(BigInt(value)).buffer)], 2)),
-);
-export const toI16x8: Lift<'v128'> = lift('v128', (value) => constV128(repeat([value & 0xff, (value >> 8) & 0xff], 8)));
-export const toI8x16: Lift<'v128'> = lift('v128', (value) => constV128(repeat([value & 0xff], 16)));
+export const toF32x4: Lift<'v128'> = lift('v128', (value) => constLanes(new Float32Array(4).fill(value)));
+export const toF64x2: Lift<'v128'> = lift('v128', (value) => constLanes(new Float64Array(2).fill(value)));
+export const toI32x4: Lift<'v128'> = lift('v128', (value) => constLanes(new Int32Array(4).fill(constI32(value).constant!)));
+export const toI64x2: Lift<'v128'> = lift('v128', (value) => constLanes(new BigInt64Array(2).fill(BigInt(value))));
+export const toI16x8: Lift<'v128'> = lift('v128', (value) => constLanes(new Int16Array(8).fill(value)));
+export const toI8x16: Lift<'v128'> = lift('v128', (value) => constLanes(new Int8Array(16).fill(value)));
 
 /** Makes instructions of one value, such as `f32.sqrt`. */
 export function unary<A extends ValueType, R extends ValueType>(mnemonic: string, lifted: Lift<A>, type: R, code: readonly number[]) {

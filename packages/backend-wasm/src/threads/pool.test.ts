@@ -233,6 +233,29 @@ describe('a worker that dies', () => {
     expect(workers.map(({ threadId }) => threadId)).toEqual([-1, -1]);
   });
 
+  test.each<[string, (executor: Executor, worker: Worker) => unknown, object]>([
+    ['the pool is disposed', (executor) => executor.dispose(), { code: 'DISPOSED' }],
+    [
+      'a worker dies',
+      (_, worker) => worker.emit('error', new Error('gone')),
+      { code: 'DEVICE', message: expect.stringContaining('a worker failed: gone') },
+    ],
+  ])('is replaced; where %s between two messages to the new team, nobody waits for an answer', async (_, happen, error) => {
+    const { executor, workers } = await exposed(2);
+    const sum = await executor.load(sums());
+    await workers[0]!.terminate();
+    let answers = 0;
+    const watch = (worker: Worker): void =>
+      // After the pool has heard of it, and before what it waits for goes on.
+      void worker.on('message', () => {
+        if (++answers === 2) happen(executor, worker);
+      });
+    process.on('worker', watch);
+    onTestFinished(() => void process.off('worker', watch));
+    await expect(executor.run(sum, 'sum', [1000, DATA])).rejects.toMatchObject(error);
+    expect(answers).toBe(2);
+  });
+
   test.each([
     ['the others end', () => Promise.resolve()],
     ['new ones start', () => new Promise((resolve) => process.once('worker', resolve))],
