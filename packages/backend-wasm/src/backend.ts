@@ -61,10 +61,11 @@ async function open(threads: number | undefined, strict: boolean, memoryLimit: n
   const features = requireFeatures();
   const notes: string[] = [];
   const opening = openTeam(threads, features, memoryLimit, notes);
-  // While the workers start, this thread measures.
+  // Awaited below: meanwhile this thread does what takes as long as the workers' start.
+  opening.catch(() => undefined);
   const fma = features.relaxedSimd && !strict;
   const wide = isWide(fma, notes);
-  const engine = { fma, strict, wide, tileRows: tileRows(fma, wide) };
+  const engine = { fma, strict, wide, tileRows: await tileRows(fma, wide) };
   const team = await opening;
   const info: DeviceInfo = {
     backend: 'wasm',
