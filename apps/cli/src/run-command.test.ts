@@ -155,6 +155,7 @@ test('doctor says what runs, and why the others do not', { timeout: 120_000 }, a
     runs: false,
     reason: expect.stringMatching(/never run with Shoal.*Node 18 to 20, CUDA 11\.2 and cuDNN 8\.1/),
   });
+  expect(findings.map(({ backend }) => backend)).toEqual(expect.arrayContaining(['cuda', 'cuda-cudnn']));
   for (const finding of findings) expect(finding.runs || (finding.reason ?? '').length > 10).toBe(true);
 });
 
