@@ -1,0 +1,39 @@
+import type { Runtime } from '@shoal/core';
+import { convolutionPasses, feedsOf, median } from './speed.ts';
+import { samples } from './training.ts';
+
+/** One pass of a layer, by kernels of our own and by cuDNN. */
+export interface Comparison {
+  readonly name: string;
+  /** The largest difference, over the root mean square of what the kernels found. */
+  readonly apart: number;
+  /** Whether cuDNN found the same bits twice. */
+  readonly repeats: boolean;
+  readonly kernelsNs: readonly number[];
+  readonly cudnnNs: readonly number[];
+  /** Time of cuDNN / time of the kernels, of medians. */
+  readonly ratio: number;
+}
+
+/** The layers of the speed part in both, with the same numbers. */
+export async function compareConvolutions(kernels: Runtime, cudnn: Runtime, batch: number, repeat: number): Promise<readonly Comparison[]> {
+  const found: Comparison[] = [];
+  for (const { name, y, inputs } of convolutionPasses(batch)) {
+    const feeds = feedsOf(inputs);
+    const [own, theirs] = await Promise.all([kernels, cudnn].map((runtime) => runtime.compile({ outputs: { y } })));
+    const [expected, actual, again] = [(await own!.run(feeds))['y']!, (await theirs!.run(feeds))['y']!, (await theirs!.run(feeds))['y']!];
+    let [squares, largest, repeats] = [0, 0, true];
+    for (let i = 0; i < expected.length; i++) {
+      squares += expected[i]! ** 2;
+      // A NaN is the largest difference.
+      const difference = Math.abs(actual[i]! - expected[i]!);
+      if (!(difference <= largest)) largest = difference;
+      repeats &&= Object.is(actual[i], again[i]);
+    }
+    const [kernelsNs, cudnnNs] = [await samples(own!, feeds, repeat), await samples(theirs!, feeds, repeat)];
+    [own, theirs].forEach((executable) => executable!.dispose());
+    const apart = largest / Math.sqrt(squares / expected.length);
+    found.push({ name, apart, repeats, kernelsNs, cudnnNs, ratio: median(cudnnNs) / median(kernelsNs) });
+  }
+  return found;
+}
