@@ -1,5 +1,5 @@
 import { cuda, type CudaOptions } from '@shoal/backend-cuda';
-import { backendOnStub, collectKernels, emulatedLibrary, missingCompiler } from '@shoal/backend-cuda/testing';
+import { backendOnStub, collectKernels, emulatedBackend, emulatedLibrary, missingCompiler } from '@shoal/backend-cuda/testing';
 import { conv2d, type Conv2dOptions } from '@shoal/conv';
 import {
   createRuntime,
@@ -14,6 +14,7 @@ import {
   type Shape,
 } from '@shoal/core';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { compareConvolutions } from '../../../tools/cuda/src/cudnn.ts';
 import { makeOracle } from '../conformance/oracle.ts';
 import { cudaPlugins } from '../cuda.ts';
 import { spread, trainingStep } from '../training-step.ts';
@@ -107,6 +108,30 @@ describe.skipIf(missing !== undefined)(`cuDNN${missing === undefined ? '' : ` sk
     await expectReference(runtime, passes(others));
     expect(cudnn.convolutions()).toBe(3 * expressible.length);
     await runtime.dispose();
+    expectNothingLeft();
+  });
+
+  test('other code of the thread may have made another context current', async () => {
+    const runtime = await open();
+    stub.leave();
+    await expectReference(runtime, passes(expressible.slice(0, 1)));
+    expect(cudnn.convolutions()).toBe(3);
+    await runtime.dispose();
+    expectNothingLeft();
+  });
+
+  test('what the check for GPU machines compares is the same in both, and the same twice', async () => {
+    const [x, w] = [input('x', [2, 6, 7, 3]), input('w', [3, 3, 3, 5])];
+    const pass = { name: 'small', y: conv2d(x, w, { padding: 1, stride: 2 }), inputs: [x, w], flops: 1 };
+    const emulated = await emulatedBackend();
+    if (typeof emulated === 'string') throw new Error(emulated);
+    const runtimes = { kernels: await createRuntime(emulated, cudaPlugins), cudnn: await open() };
+    const [found] = await compareConvolutions([pass], runtimes, 2);
+    expect(found).toMatchObject({ name: 'small', repeats: true });
+    expect(found!.apart).toBeLessThan(1e-5);
+    expect([found!.kernelsNs, found!.cudnnNs].map(({ length }) => length)).toEqual([2, 2]);
+    await runtimes.cudnn.dispose();
+    await runtimes.kernels.dispose();
     expectNothingLeft();
   });
 
@@ -240,7 +265,8 @@ describe.skipIf(missing !== undefined)(`cuDNN${missing === undefined ? '' : ` sk
     const runtime = await open();
     const { program, feeds } = passes(expressible.slice(0, 1));
     const before = [stub.live(), cudnn.live()];
-    stub.fail(1, 4004);
+    // The first call makes the context current.
+    stub.fail(2, 4004);
     await expect(runtime.compile(program)).rejects.toMatchObject({
       code: 'MEMORY',
       message: expect.stringContaining('DEVICE_ALLOCATION_FAILED'),

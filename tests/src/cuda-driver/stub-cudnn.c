@@ -129,6 +129,7 @@ static int choose(const char *call, const object *handle, const object *x, const
                   choice *found) {
   int code = stub_enter(call);
   if (code) return code;
+  if (!stub_has_context()) { stub_complain(call, "no context is current"); return BAD_PARAM; }
   if (!agree(handle, x, w, y, c)) { stub_complain(call, "descriptors"); return BAD_PARAM; }
   if (refuses == 1) return NOT_SUPPORTED;
   const choice all[] = {

@@ -15,6 +15,8 @@ export interface StubDriver {
   set(version: number, devices: number, queries: number): void;
   /** The library whose kernels the entries of PTX stand for. */
   ptx(library: string): void;
+  /** Leaves the context, as other code of the thread may. */
+  leave(): void;
   calls(): number;
   launches(): number;
   graphLaunches(): number;
@@ -61,6 +63,7 @@ export function compileStub(): StubDriver {
     fail: library.func('stub_fail', 'void', ['int', 'int']) as StubDriver['fail'],
     set: library.func('stub_set', 'void', ['int', 'int', 'int']) as StubDriver['set'],
     ptx: library.func('stub_ptx', 'void', ['str']) as StubDriver['ptx'],
+    leave: () => void (library.func('cuCtxSetCurrent', 'int', ['void *']) as (context: null) => number)(null),
     calls: number('stub_calls'),
     launches: number('stub_launches'),
     graphLaunches: number('stub_graph_launches'),

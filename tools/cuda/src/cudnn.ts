@@ -1,5 +1,5 @@
 import type { Runtime } from '@shoal/core';
-import { convolutionPasses, feedsOf, median } from './speed.ts';
+import { feedsOf, median, type ConvolutionPass } from './speed.ts';
 import { samples } from './training.ts';
 
 /** One pass of a layer, by kernels of our own and by cuDNN. */
@@ -15,19 +15,23 @@ export interface Comparison {
   readonly ratio: number;
 }
 
-/** The layers of the speed part in both, with the same numbers. */
-export async function compareConvolutions(kernels: Runtime, cudnn: Runtime, batch: number, repeat: number): Promise<readonly Comparison[]> {
+/** Passes in both, with the same numbers. */
+export async function compareConvolutions(
+  passes: readonly ConvolutionPass[],
+  { kernels, cudnn }: { readonly kernels: Runtime; readonly cudnn: Runtime },
+  repeat: number,
+): Promise<readonly Comparison[]> {
   const found: Comparison[] = [];
-  for (const { name, y, inputs } of convolutionPasses(batch)) {
+  for (const { name, y, inputs } of passes) {
     const feeds = feedsOf(inputs);
     const [own, theirs] = await Promise.all([kernels, cudnn].map((runtime) => runtime.compile({ outputs: { y } })));
     const [expected, actual, again] = [(await own!.run(feeds))['y']!, (await theirs!.run(feeds))['y']!, (await theirs!.run(feeds))['y']!];
     let [squares, largest, repeats] = [0, 0, true];
     for (let i = 0; i < expected.length; i++) {
       squares += expected[i]! ** 2;
-      // A NaN is the largest difference.
+      // A NaN stays the largest difference: nothing is larger.
       const difference = Math.abs(actual[i]! - expected[i]!);
-      if (!(difference <= largest)) largest = difference;
+      if (difference > largest || Number.isNaN(difference)) largest = difference;
       repeats &&= Object.is(actual[i], again[i]);
     }
     const [kernelsNs, cudnnNs] = [await samples(own!, feeds, repeat), await samples(theirs!, feeds, repeat)];

@@ -36,7 +36,7 @@ import { parseGolden, verifyGolden } from '@shoal/zoo/golden';
 import { gpuState } from './clocks.ts';
 import { compareConvolutions } from './cudnn.ts';
 import { measurePeers } from './peers.ts';
-import { measureSpeeds } from './speed.ts';
+import { convolutionPasses, measureSpeeds } from './speed.ts';
 import { losses, samples, trainingOf } from './training.ts';
 
 const { values: options } = parseArgs({
@@ -157,7 +157,7 @@ const parts: Readonly<Record<string, (runtime: Runtime) => Promise<Finding>>> = 
     const failed = results
       .filter(({ ok }) => !ok)
       .map((each) => ({ case: `${each.table}: ${each.case}: ${each.check}`, reason: each.reason }));
-    const compared = await compareConvolutions(runtime, other, 64, Number(options.repeat));
+    const compared = await compareConvolutions(convolutionPasses(64), { kernels: runtime, cudnn: other }, Number(options.repeat));
     await Promise.all([other.dispose(), oracle.dispose()]);
     const ok = failed.length === 0 && compared.every(({ apart, repeats }) => repeats && apart <= cudnnTolerance);
     return { ok, facts: { version: other.info.flags['cudnn'], checks: results.length, failed, compared } };

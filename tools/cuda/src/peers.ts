@@ -8,7 +8,7 @@ import { peakGflops } from './peak.ts';
 
 /** Those of one precision: all are ready at once, so all must fit into the device's memory together. */
 const engines = {
-  float32: ['shoal-cuda', 'shoal-cuda-cudnn', 'shoal-cuda-shipped', 'pytorch-cuda', 'pytorch-cuda-graph', 'ort-cuda', 'shoal-webgpu'],
+  float32: ['shoal-cuda', 'shoal-cuda-cudnn', 'shoal-cuda-shipped', 'pytorch-cuda', 'pytorch-cuda-graph', 'ort-cuda', 'shoal-webgpu-gpu'],
   tf32: ['shoal-cuda-tf32', 'shoal-cuda-cudnn-tf32', 'pytorch-cuda-tf32', 'pytorch-cuda-graph-tf32', 'ort-cuda-tf32'],
 } as const;
 

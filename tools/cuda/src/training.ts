@@ -14,10 +14,12 @@ const learningRate = 1e-4;
 /** Numbers in [-1, 1), by Numerical Recipes' linear congruence: its upper bits are random enough for pixels. */
 export function pseudoRandom(count: number, seed: number): Float32Array<ArrayBuffer> {
   let state = seed;
-  return Float32Array.from({ length: count }, () => {
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
+    values[i] = state / 2 ** 31 - 1;
+  }
+  return values;
 }
 
 /** The same numbers for the same network and batch, on every machine. */

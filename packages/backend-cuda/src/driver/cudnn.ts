@@ -165,9 +165,15 @@ export class Cudnn implements ConvolutionLibrary {
   readonly #handle: Handle;
   readonly #plans = new Set<CudnnPlan>();
 
-  /** @param stream what all convolutions are submitted to */
-  constructor(api: CudnnApi, precision: Precision, stream: Handle) {
+  readonly #enter: (op: string) => void;
+
+  /**
+   * @param stream what all convolutions are submitted to
+   * @param enter makes the device's context current, as other code of the thread may have made another one so
+   */
+  constructor(api: CudnnApi, precision: Precision, stream: Handle, enter: (op: string) => void) {
     this.#api = api;
+    this.#enter = enter;
     this.#precision = precision;
     this.#handle = api.make('backend-cuda', 'cudnnCreate');
     try {
@@ -179,6 +185,7 @@ export class Cudnn implements ConvolutionLibrary {
   }
 
   plan(convolution: Convolution): CudnnPlan | null {
+    this.#enter(op);
     const descriptors = this.#describe(convolution);
     try {
       const found = this.#choose(convolution, descriptors);

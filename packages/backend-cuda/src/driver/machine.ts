@@ -65,7 +65,7 @@ export class DriverMachine implements Machine {
     this.#compiler = compiler;
     this.#stream = this.#api.make('backend-cuda', 'cuStreamCreate', nonBlocking);
     try {
-      this.convolutions = cudnn && new Cudnn(cudnn, precision, this.#stream);
+      this.convolutions = cudnn && new Cudnn(cudnn, precision, this.#stream, (op) => this.#enter(op));
     } catch (cause) {
       this.#api.attempt('cuStreamDestroy_v2', this.#stream);
       throw cause;

@@ -58,6 +58,14 @@ export const engines: readonly EngineEntry[] = [
     command: nodeEngine('shoal-webgpu-node.ts'),
   },
   {
+    name: 'shoal-webgpu-gpu',
+    kind: 'shoal',
+    title: 'Shoal, WebGPU, Node, on a GPU alone',
+    installed: false,
+    named: true,
+    command: (threads) => [...nodeEngine('shoal-webgpu-node.ts')(threads), 'hardware'],
+  },
+  {
     name: 'shoal-webgpu-chromium',
     kind: 'shoal',
     title: 'Shoal, WebGPU, a page in Chromium',
