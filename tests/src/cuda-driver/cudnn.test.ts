@@ -149,9 +149,14 @@ describe.skipIf(missing !== undefined)(`cuDNN${missing === undefined ? '' : ` sk
   ] as const)('kernels compute %s', async (_, refusal) => {
     cudnn.set(90_100, 12_040, refusal);
     const runtime = await open();
-    await expectReference(runtime, passes(expressible));
+    const { program, feeds } = passes(expressible);
+    await expectReference(runtime, { program, feeds });
+    const refused = await (await runtime.compile(program)).run(feeds);
     expect(cudnn.convolutions()).toBe(0);
     await runtime.dispose();
+    const plain = await open({ convolution: 'kernels' });
+    expect(await (await plain.compile(program)).run(feeds)).toEqual(refused);
+    await plain.dispose();
     expectNothingLeft();
   });
 

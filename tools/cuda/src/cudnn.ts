@@ -5,7 +5,10 @@ import { samples } from './training.ts';
 /** One pass of a layer, by kernels of our own and by cuDNN. */
 export interface Comparison {
   readonly name: string;
-  /** The largest difference, over the root mean square of what the kernels found. */
+  /**
+   * The largest difference, over the root mean square of what the kernels found. It is 0 where cuDNN refused the pass: kernels computed both, and
+   * sum in the same order.
+   */
   readonly apart: number;
   /** Whether cuDNN found the same bits twice. */
   readonly repeats: boolean;

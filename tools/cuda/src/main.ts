@@ -160,7 +160,8 @@ const parts: Readonly<Record<string, (runtime: Runtime) => Promise<Finding>>> = 
     const compared = await compareConvolutions(convolutionPasses(64), { kernels: runtime, cudnn: other }, Number(options.repeat));
     await Promise.all([other.dispose(), oracle.dispose()]);
     const ok = failed.length === 0 && compared.every(({ apart, repeats }) => repeats && apart <= cudnnTolerance);
-    return { ok, facts: { version: other.info.flags['cudnn'], checks: results.length, failed, compared } };
+    const refused = compared.flatMap(({ name, apart }) => (apart === 0 ? [name] : []));
+    return { ok, facts: { version: other.info.flags['cudnn'], checks: results.length, failed, refused, compared } };
   },
   async peers(runtime) {
     if (options.emulated) return { ok: true, facts: { skipped: 'the emulation says nothing of speed' } };
