@@ -51,7 +51,7 @@ const node: TestProjectConfiguration = {
     pool: 'forks',
     // Worker threads that a test starts load sources as well.
     execArgv: ['--conditions=@shoal/source'],
-    include: [`${roots}/**/*.test.ts`, 'tests/src/**/*.test.ts', 'tools/peers/src/**/*.test.ts'],
+    include: [`${roots}/**/*.test.ts`, 'tests/src/**/*.test.ts', 'tools/{cuda,peers}/src/**/*.test.ts'],
     exclude: ['**/*.browser.test.ts', '**/*.unisolated.test.ts', '**/node_modules/**', '**/dist/**'],
     testTimeout: 60_000,
   },

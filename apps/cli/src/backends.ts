@@ -45,19 +45,22 @@ const openers = {
       }),
     );
   },
-  cuda: async () => {
-    const [{ cuda }, { convCuda }, { mathCuda }, { poolCuda }, { residualCuda }] = await Promise.all([
-      import('@shoal/backend-cuda'),
-      import('@shoal/conv/cuda'),
-      import('@shoal/math/cuda'),
-      import('@shoal/pool/cuda'),
-      import('@shoal/residual/cuda'),
-    ]);
-    return createRuntime(cuda(), [convCuda, mathCuda, poolCuda, residualCuda]);
-  },
+  cuda: () => openCuda('kernels'),
+  'cuda-cudnn': () => openCuda('cudnn'),
   'tfjs-cpu': () => openTfjs('cpu'),
   'tfjs-wasm': () => openTfjs('wasm'),
 } satisfies Record<string, (options: BackendOptions) => Promise<Runtime>>;
+
+async function openCuda(convolution: 'kernels' | 'cudnn'): Promise<Runtime> {
+  const [{ cuda }, { convCuda }, { mathCuda }, { poolCuda }, { residualCuda }] = await Promise.all([
+    import('@shoal/backend-cuda'),
+    import('@shoal/conv/cuda'),
+    import('@shoal/math/cuda'),
+    import('@shoal/pool/cuda'),
+    import('@shoal/residual/cuda'),
+  ]);
+  return createRuntime(cuda({ convolution }), [convCuda, mathCuda, poolCuda, residualCuda]);
+}
 
 /** An engine of TensorFlow.js; its packages are the user's to install, and the error says which. */
 async function openTfjs(engine: 'cpu' | 'wasm'): Promise<Runtime> {

@@ -159,6 +159,7 @@ test('doctor says what runs, and why the others do not', { timeout: 120_000 }, a
   for (const finding of findings.filter(({ backend, runs }) => runs && backend !== 'reference')) expect(finding).toMatchObject(speeds);
   const webgpu = findings.find(({ backend }) => backend === 'webgpu')!;
   if (webgpu.runs) expect(webgpu).toMatchObject({ flags: { features: expect.any(String), maxBufferSize: expect.any(Number) } });
+  expect(findings.map(({ backend }) => backend)).toEqual(expect.arrayContaining(['cuda', 'cuda-cudnn']));
   for (const finding of findings) expect(finding.runs || (finding.reason ?? '').length > 10).toBe(true);
 });
 

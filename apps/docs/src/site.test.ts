@@ -124,7 +124,16 @@ if (!existsSync(fileURLToPath(site))) {
       // Measured or not, each column is accounted for.
       const columns = await page.locator('shoal-support-matrix thead th[colspan]').allTextContents();
       const notMeasured = await page.locator('shoal-support-matrix p strong').allTextContents();
-      expect([...columns, ...notMeasured].toSorted()).toEqual(['reference', 'tfjs-cpu', 'tfjs-wasm', 'tfjs-webgpu', 'wasm', 'webgpu']);
+      expect([...columns, ...notMeasured].toSorted()).toEqual([
+        'cuda',
+        'cuda-cudnn',
+        'reference',
+        'tfjs-cpu',
+        'tfjs-wasm',
+        'tfjs-webgpu',
+        'wasm',
+        'webgpu',
+      ]);
     });
 
     test('what the engines of TensorFlow.js get wrong is there', async () => {

@@ -5,25 +5,30 @@
  * `--quick`: nothing if there is a matrix already; otherwise one without the slow columns, so that the site starts soon.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cuda } from '@shoal/backend-cuda';
 import { tfjs } from '@shoal/backend-tfjs';
 import { importEngine, type EngineName } from '@shoal/backend-tfjs/node';
 import { softwareBackend } from '@shoal/backend-webgpu/testing';
 import { createRuntime, wasm } from '@shoal/backend-wasm';
 import { evaluateTables, matrixMarkdown, supportMatrix, type EvaluateOptions, type NotMeasured, type Result } from '@shoal/conformance';
+import { convCuda } from '@shoal/conv/cuda';
 import { convReference } from '@shoal/conv/reference';
 import { convTfjs } from '@shoal/conv/tfjs';
 import { convWasm } from '@shoal/conv/wasm';
 import { convWebgpu } from '@shoal/conv/webgpu';
-import type { Runtime } from '@shoal/core';
+import { ShoalError, type Runtime } from '@shoal/core';
 import { reference } from '@shoal/core/reference';
+import { mathCuda } from '@shoal/math/cuda';
 import { mathReference } from '@shoal/math/reference';
 import { mathTfjs } from '@shoal/math/tfjs';
 import { mathWasm } from '@shoal/math/wasm';
 import { mathWebgpu } from '@shoal/math/webgpu';
+import { poolCuda } from '@shoal/pool/cuda';
 import { poolReference } from '@shoal/pool/reference';
 import { poolTfjs } from '@shoal/pool/tfjs';
 import { poolWasm } from '@shoal/pool/wasm';
 import { poolWebgpu } from '@shoal/pool/webgpu';
+import { residualCuda } from '@shoal/residual/cuda';
 import { residualReference } from '@shoal/residual/reference';
 import { residualTfjs } from '@shoal/residual/tfjs';
 import { residualWasm } from '@shoal/residual/wasm';
@@ -63,6 +68,13 @@ const onSoftwareWebgpu = async (): Promise<Runtime | string> => {
   return typeof backend === 'string' ? backend : createRuntime(backend, [convWebgpu, mathWebgpu, poolWebgpu, residualWebgpu]);
 };
 
+/** On a device; where there is none, the reason. The project's tests run the same tables in an emulation on the CPU, which is no measurement of a device. */
+const onCuda = (convolution: 'kernels' | 'cudnn') => async (): Promise<Runtime | string> =>
+  createRuntime(cuda({ convolution }), [convCuda, mathCuda, poolCuda, residualCuda]).catch((cause: unknown) => {
+    if (cause instanceof ShoalError && cause.code === 'UNSUPPORTED') return cause.message;
+    throw cause;
+  });
+
 const columns: readonly Column[] = [
   {
     name: 'reference',
@@ -73,6 +85,8 @@ const columns: readonly Column[] = [
   onTfjs('cpu'),
   onTfjs('wasm'),
   { name: 'tfjs-webgpu', slow: true, measure: () => measureTfjsWebgpu() },
+  { name: 'cuda', slow: true, measure: here(onCuda('kernels')) },
+  { name: 'cuda-cudnn', slow: true, measure: here(onCuda('cudnn')) },
 ];
 
 const target = 'dist/data/support-matrix.json';

@@ -10,11 +10,13 @@ import type { CudaKernel } from './kernel.ts';
  * It needs a driver for CUDA 12 or newer and a device of compute capability 7.5 or newer; Linux or Windows. NVRTC is that of CUDA 12 or 13.
  * Compiled kernels are kept in `shoal` of the user's cache folder, or in the folder that `SHOAL_CACHE` names; empty, it keeps none.
  *
+ * Convolutions are kernels of its own, or cuDNN's for `convolution: 'cudnn'`.
+ *
  * Results are float32, sums and products included (but for `precision: 'tf32'`), and the same bits on every run on one device.
  *
  * @throws ShoalError `ATTRIBUTE` for an unknown option; opening throws `UNSUPPORTED`, with the reason, where something is missing
  */
 export function cuda(options: CudaOptions = {}): Backend<CudaKernel> {
-  checkOptions('backend-cuda', options, ['device', 'driver', 'kernels', 'nvrtc', 'precision']);
+  checkOptions('backend-cuda', options, ['convolution', 'cudnn', 'device', 'driver', 'kernels', 'nvrtc', 'precision']);
   return backendOn(async () => openDriverMachine(options));
 }

@@ -1,5 +1,6 @@
 import { sizeOf, Value, type Dtype, type FusedExpression, type Step } from '@shoal/core';
 import { printExpression, typeNames } from './expression.ts';
+import type { ConvolutionCall, PlanConvolution } from './convolution.ts';
 import type { CudaInput, CudaKernel, CudaOutput, CudaScratch, CudaSite, Launch, Precision } from './kernel.ts';
 
 /** How elements of stored tensors are reached, decided once it is known which pointers a kernel has. */
@@ -25,19 +26,29 @@ export interface EmittedLaunch {
   readonly accessors: readonly Accessor[];
 }
 
+/** A convolution that is a library's. */
+export interface EmittedCall {
+  readonly call: ConvolutionCall;
+}
+
 /** A step as its kernel printed it, before memory is placed. */
 export interface EmittedStep {
   readonly step: Step;
-  readonly launches: readonly EmittedLaunch[];
+  readonly launches: readonly (EmittedLaunch | EmittedCall)[];
   /** Tensors that exist during this step alone. */
   readonly scratch: readonly Value[];
 }
 
 /** Asks the kernel of a step for its text. */
-export function emitStep(step: Step, kernel: CudaKernel, precision: Precision): EmittedStep {
+export function emitStep(step: Step, kernel: CudaKernel, precision: Precision, plan: PlanConvolution): EmittedStep {
   const accessors: Accessor[] = [];
   const scratch: Value[] = [];
   const { node } = step;
+  const reserve = (dtype: Dtype, size: number): Value => {
+    const value = new Value({ shape: [size], dtype }, { kind: 'node', node, output: node.outputs.length + scratch.length });
+    scratch.push(value);
+    return value;
+  };
   const site: CudaSite<object> = {
     attributes: node.attributes,
     precision,
@@ -60,15 +71,30 @@ export function emitStep(step: Step, kernel: CudaKernel, precision: Precision): 
     }),
     scratch(dtype: Dtype, size: number): CudaScratch {
       const k = scratch.length;
-      const value = new Value({ shape: [size], dtype }, { kind: 'node', node, output: node.outputs.length + k });
-      scratch.push(value);
+      const value = reserve(dtype, size);
       accessors.push(plainLoad(`scratch${k}_read`, value, dtype), plainStore(`scratch${k}_write`, value));
       return { size, read: (index) => `scratch${k}_read(${index})`, write: (index, text) => `scratch${k}_write(${index}, ${text});` };
     },
+    convolution: callsTo(plan, step, reserve),
   };
-  const launches = kernel.emit(site as CudaSite<never>);
-  return { step, launches: launches.map((launch) => ({ op: node.op.name, launch, accessors })), scratch };
+  return { step, launches: emittedOf(node.op.name, kernel.emit(site as CudaSite<never>), accessors), scratch };
 }
+
+/** Calls of a library: on the stored tensors of a step. */
+export const callsTo =
+  (plan: PlanConvolution, { inputs, outputs }: Step, reserve: (dtype: Dtype, size: number) => Value): CudaSite<object>['convolution'] =>
+  (convolution) => {
+    const planned = plan(convolution);
+    if (!planned) return null;
+    const workspace = planned.workspaceBytes > 0 ? reserve('f32', Math.ceil(planned.workspaceBytes / 4)) : null;
+    return { plan: planned, operands: [inputs[0]!, inputs[1]!], result: outputs[0]!, workspace };
+  };
+
+export const emittedOf = (
+  op: string,
+  launches: readonly (Launch | ConvolutionCall)[],
+  accessors: readonly Accessor[],
+): readonly (EmittedLaunch | EmittedCall)[] => launches.map((each) => ('plan' in each ? { call: each } : { op, launch: each, accessors }));
 
 const reader = (name: string, dtype: Dtype, body: string): string =>
   `auto ${name} = [&](const int i) -> ${typeNames[dtype]} { (void)i; ${body} };\n`;

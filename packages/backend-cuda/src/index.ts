@@ -1,6 +1,7 @@
 export { createRuntime } from '@shoal/core';
 export { cuda } from './cuda.ts';
 export type { CudaOptions } from './driver/open.ts';
+export type { Convolution, ConvolutionCall, ConvolutionPass, ConvolutionPlan } from './convolution.ts';
 export { printConstant, printExpression, type Leaves, type PrintedExpression } from './expression.ts';
 export { gemm, type GemmOptions } from './gemm/gemm.ts';
 export {

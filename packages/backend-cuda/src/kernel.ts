@@ -1,4 +1,5 @@
-import type { Dtype, Fusion, Kernel, Op, OpSite, Shape, Support, TensorType } from '@shoal/core';
+import type { Dtype, Fusion, Kernel, Lowering, Op, OpSite, Shape, Support, TensorType, Value } from '@shoal/core';
+import type { Convolution, ConvolutionCall } from './convolution.ts';
 import { fixed } from './text.ts';
 
 /**
@@ -61,12 +62,17 @@ export interface CudaSite<A> {
    */
   readonly generic: boolean;
   readonly scratch: (dtype: Dtype, size: number) => CudaScratch;
+  /**
+   * The convolution of the node's two inputs to its output, by a library; null where none computes it. For kernels without fusion: the
+   * library reads and writes tensors as they are stored.
+   */
+  readonly convolution: (convolution: Convolution) => ConvolutionCall | null;
 }
 
 /** A kernel for the CUDA backend: prints CUDA C for one node. Make one with {@link cudaKernel}. */
 export interface CudaKernel extends Kernel {
   readonly backend: 'cuda';
-  readonly emit: (site: CudaSite<never>) => readonly Launch[];
+  readonly emit: (site: CudaSite<never>) => readonly (Launch | ConvolutionCall)[];
 }
 
 export interface CudaKernelOptions<A extends object> {
@@ -77,8 +83,10 @@ export interface CudaKernelOptions<A extends object> {
    * `epilogue`; any input read with `read` inside the tensor's bounds only can take a `masked` load.
    */
   readonly fusion?: Fusion;
+  /** Says the same in ops of the backend's own, as graph; null leaves the node as it is. */
+  readonly lower?: (inputs: readonly Value[], attributes: A, lowering: Lowering) => readonly Value[] | null;
   /** Prints the launches, run one after the other; each sees what those before it wrote. */
-  readonly emit: (site: CudaSite<A>) => readonly Launch[];
+  readonly emit: (site: CudaSite<A>) => readonly (Launch | ConvolutionCall)[];
 }
 
 /**
@@ -88,8 +96,8 @@ export interface CudaKernelOptions<A extends object> {
  * `shoal_*` and `SHOAL_*` are taken. Results must not depend on the order in which threads run: no atomics, every output element
  * has one writer. The text is compiled as C++ too, to run on the CPU: it keeps to what both languages have.
  */
-export function cudaKernel<A extends object>(op: Op<A>, { emit, supports, fusion }: CudaKernelOptions<A>): CudaKernel {
-  return { op, backend: 'cuda', emit, ...(supports ? { supports } : {}), ...(fusion ? { fusion } : {}) };
+export function cudaKernel<A extends object>(op: Op<A>, { emit, lower, supports, fusion }: CudaKernelOptions<A>): CudaKernel {
+  return { op, backend: 'cuda', emit, ...(lower ? { lower } : {}), ...(supports ? { supports } : {}), ...(fusion ? { fusion } : {}) };
 }
 
 /** Threads of a block whose threads do not work together. */

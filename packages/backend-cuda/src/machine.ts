@@ -1,4 +1,5 @@
 import type { DeviceInfo } from '@shoal/core';
+import type { ConvolutionCommand, ConvolutionLibrary } from './convolution.ts';
 import type { Precision } from './kernel.ts';
 import type { KernelSource } from './source.ts';
 
@@ -10,7 +11,8 @@ export type HostArray = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Ui
 /** Something that a machine does when it comes to it. */
 export type Command =
   | { readonly kind: 'launch'; readonly kernel: KernelSource; readonly blocks: number; readonly arguments: readonly Address[] }
-  | { readonly kind: 'copy'; readonly from: Address; readonly to: Address; readonly bytes: number };
+  | { readonly kind: 'copy'; readonly from: Address; readonly to: Address; readonly bytes: number }
+  | ConvolutionCommand;
 
 /** Commands that are ready to be run, again and again. */
 export interface Sequence {
@@ -26,6 +28,8 @@ export interface Machine {
   readonly precision: Precision;
   /** Whether it takes generic kernels alone, which were compiled before any shape was known. */
   readonly generic: boolean;
+  /** What computes convolutions in the place of kernels; null where nothing does. */
+  readonly convolutions: ConvolutionLibrary | null;
   /** Undefined bytes, at a multiple of 256. */
   allocate(op: string, bytes: number): Address;
   free(address: Address): void;

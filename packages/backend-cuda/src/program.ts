@@ -18,6 +18,7 @@ import {
 import { assemble, type Assembled } from './assemble.ts';
 import { assembleGeneric } from './generic/assemble.ts';
 import { emitGenericStep } from './generic/emit.ts';
+import { ProgramPlans, type ConvolutionCommand } from './convolution.ts';
 import { emitStep, type EmittedLaunch, type EmittedStep } from './emit.ts';
 import type { CudaKernel } from './kernel.ts';
 import type { Address, Command, Machine, Sequence } from './machine.ts';
@@ -44,6 +45,7 @@ interface Compiled {
   readonly copies: readonly Command[];
   readonly placeOf: (value: Value) => Address;
   readonly allocations: readonly Address[];
+  readonly plans: ProgramPlans;
 }
 
 /** Prepares everything that a run needs: memory, kernels, sequences of launches. */
@@ -53,33 +55,36 @@ export async function compileProgram(
   schedule: Schedule,
   kernelFor: (node: Node) => CudaKernel,
 ): Promise<DeviceProgram> {
+  const plans = new ProgramPlans(machine.convolutions);
   const emit = (steps: readonly Step[]): EmittedStep[] =>
     steps.map((step) => {
       const kernel = kernelFor(step.node);
-      return machine.generic ? emitGenericStep(step, kernel) : emitStep(step, kernel, machine.precision);
+      return machine.generic ? emitGenericStep(step, kernel, plans.plan) : emitStep(step, kernel, machine.precision, plans.plan);
     });
-  const [prelude, steps] = [emit(schedule.prelude), emit(schedule.steps)];
-  checkSizes([...prelude, ...steps]);
   const allocations: Address[] = [];
   try {
+    const [prelude, steps] = [emit(schedule.prelude), emit(schedule.steps)];
+    checkSizes([...prelude, ...steps]);
     const { memory, placeOf, staged, copies } = placeTensors(machine, variables, schedule, prelude, steps, allocations);
     const assembleLaunch = machine.generic ? assembleGeneric : assemble;
     const assembled = [prelude, steps].map((emitted) =>
-      emitted.map((each) => assembledOf(each, (launch) => assembleLaunch(launch, placeOf))),
+      emitted.map((each) => assembledOf(each, placeOf, (launch) => assembleLaunch(launch, placeOf))),
     );
-    await machine.load(assembled.flat(2).map(({ kernel }) => kernel));
-    const placeWords = wordsIn(machine, assembled.flat(2), allocations);
+    const kernels = assembled.flat(2).filter((each) => 'kernel' in each);
+    await machine.load(kernels.map(({ kernel }) => kernel));
+    const placeWords = wordsIn(machine, kernels, allocations);
     const [first, rest] = [prelude, steps].map((emitted, i) =>
       emitted.map(({ step }, k): Stage => ({
         op: step.node.op.name,
         step,
-        commands: assembled[i]![k]!.map((each) => launchOf(each, placeWords)),
+        commands: assembled[i]![k]!.map((each) => ('kernel' in each ? launchOf(each, placeWords) : each)),
       })),
     );
     const staging = staged.length > 0 ? { op: 'update', commands: staged } : null;
-    return new CudaProgram(machine, { memory, prelude: first!, staging, steps: rest!, copies, placeOf, allocations });
+    return new CudaProgram(machine, { memory, prelude: first!, staging, steps: rest!, copies, placeOf, allocations, plans });
   } catch (cause) {
     allocations.forEach((address) => machine.free(address));
+    plans.dispose();
     throw cause;
   }
 }
@@ -171,8 +176,17 @@ function placeTensors(
   };
 }
 
-const assembledOf = ({ launches }: EmittedStep, assembleLaunch: (launch: EmittedLaunch) => Assembled): readonly Assembled[] =>
-  launches.filter(({ launch }) => launch.blocks > 0).map(assembleLaunch);
+const assembledOf = (
+  { launches }: EmittedStep,
+  placeOf: (value: Value) => Address,
+  assembleLaunch: (launch: EmittedLaunch) => Assembled,
+): readonly (Assembled | ConvolutionCommand)[] =>
+  launches.flatMap((each): readonly (Assembled | ConvolutionCommand)[] => {
+    if ('launch' in each) return each.launch.blocks > 0 ? [assembleLaunch(each)] : [];
+    const { plan, operands, result, workspace } = each.call;
+    const [left, right] = [placeOf(operands[0]), placeOf(operands[1])];
+    return [{ kind: 'convolution', plan, operands: [left, right], result: placeOf(result), workspace: workspace && placeOf(workspace) }];
+  });
 
 /** Puts the words of generic kernels into memory of their own, each list once; says where. */
 function wordsIn(machine: Machine, assembled: readonly Assembled[], allocations: Address[]): (words: readonly number[]) => Address {
@@ -233,6 +247,7 @@ class CudaProgram implements DeviceProgram {
     this.#disposed = true;
     this.#sequences.forEach((sequence) => sequence.dispose());
     this.#compiled.allocations.forEach((address) => this.#machine.free(address));
+    this.#compiled.plans.dispose();
   }
 
   #feed(feeds: RunRequest['feeds']): void {

@@ -1,3 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { backendOnStub, collectKernels, emulatedLibrary, missingCompiler } from '@shoal/backend-cuda/testing';
 import { cuda } from '@shoal/backend-cuda';
 import { createRuntime, input, map, expression as e, variable, type Runtime } from '@shoal/core';
@@ -37,7 +42,7 @@ describe.skipIf(missing !== undefined)(`the driver layer${missing === undefined 
       backend: 'cuda',
       device: 'Stub',
       clock: 'CUDA events',
-      flags: { capability: 9, driver: '12.4', compiler: 'g++', multiprocessors: 132, memoryGiB: 80 },
+      flags: { capability: 9, driver: '12.4', compiler: 'g++', cudnn: false, multiprocessors: 132, memoryGiB: 80 },
     });
     const actual = await train(runtime);
     const expected = await train(await makeOracle());
@@ -128,6 +133,10 @@ describe.skipIf(missing !== undefined)(`the driver layer${missing === undefined 
       failures.add(failed);
       // Who frees cannot do anything about what fails there.
       const freeing = /Destroy|Free|Unload|Release/.test(failed);
+      if (whileRunning !== '' && !freeing)
+        expect(error).toMatchObject({
+          message: expect.stringContaining(`${failed} failed: CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was encountered)`),
+        });
       if (whileRunning !== '' && !freeing) expect(error).toMatchObject({ code: expect.stringMatching(/^(DEVICE|UNSUPPORTED)$/) });
       const where = `${failed} failed at call ${at}`;
       expect([where, stub.live().first, stub.misuse()]).toEqual([where, '', '']);
@@ -170,6 +179,22 @@ describe.skipIf(missing !== undefined)(`the driver layer${missing === undefined 
     expect([...(await executable.run({ x: [1, 2, 3] }))['y']!]).toEqual([2, 4, 6]);
     await runtime.dispose();
     expect(stub.live().count).toBe(0);
+  });
+
+  test('a process that is killed while it computes leaves no file', async () => {
+    const kernels = await collectKernels(cudaPlugins, (runtime) => runtime.compile(trainingStep().program), { generic: true });
+    const folder = mkdtempSync(join(tmpdir(), 'shoal-killed-'));
+    const child = spawn(
+      process.execPath,
+      ['--conditions=@shoal/source', join(import.meta.dirname, 'endless.ts'), stub.path, await emulatedLibrary(kernels)],
+      { cwd: folder, env: { HOME: folder, TMPDIR: folder, XDG_CACHE_HOME: folder }, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const [said] = (await once(child.stdout, 'data')) as [Buffer];
+    expect(said.toString()).toBe('computing\n');
+    child.kill('SIGKILL');
+    expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
+    expect(readdirSync(folder, { recursive: true })).toEqual([]);
+    rmSync(folder, { recursive: true });
   });
 
   test('what is too old or not there is a reason', async () => {

@@ -33,7 +33,10 @@ import { residualReference } from '@shoal/residual/reference';
 import { residualWasm } from '@shoal/residual/wasm';
 import { allCnnC, resnet18, resnet50, resnetMini } from '@shoal/zoo';
 import { parseGolden, verifyGolden } from '@shoal/zoo/golden';
-import { measureSpeeds } from './speed.ts';
+import { gpuState } from './clocks.ts';
+import { compareConvolutions } from './cudnn.ts';
+import { measurePeers } from './peers.ts';
+import { convolutionPasses, measureSpeeds } from './speed.ts';
 import { losses, samples, trainingOf } from './training.ts';
 
 const { values: options } = parseArgs({
@@ -57,10 +60,10 @@ const cudaPlugins = [convCuda, mathCuda, poolCuda, residualCuda];
 /** The backend says which of these there are. */
 const [precision, kernels] = [options.precision as Precision, options.kernels as CudaOptions['kernels']];
 
-async function open(): Promise<Runtime> {
+async function open(convolution: 'kernels' | 'cudnn' = 'kernels'): Promise<Runtime> {
   const backend = options.emulated
     ? await emulatedBackend([], { optimize: true, precision, generic: kernels === 'shipped' })
-    : cuda({ precision, ...(kernels === undefined ? {} : { kernels }) });
+    : cuda({ precision, convolution, ...(kernels === undefined ? {} : { kernels }) });
   if (typeof backend === 'string') throw new ShoalError('UNSUPPORTED', { op: 'cuda-check', fact: backend });
   return createRuntime(backend, cudaPlugins);
 }
@@ -82,6 +85,8 @@ const networks = options.emulated
       { network: resnet18, batch: 4, classes: 1000 },
       { network: allCnnC, batch: 16, classes: 10 },
     ];
+/** Of the size of results: cuDNN may use Winograd's way, and rounds TF32 as it likes. */
+const cudnnTolerance = precision === 'tf32' ? 3e-2 : 1e-3;
 /** Losses after a few steps, relative: rounding grows from step to step, and TF32 rounds a thousand times more coarsely. */
 const trainingTolerance = precision === 'tf32' ? 2e-2 : 1e-3;
 
@@ -144,6 +149,29 @@ const parts: Readonly<Record<string, (runtime: Runtime) => Promise<Finding>>> = 
   async speed(runtime) {
     return { ok: true, facts: { speeds: await measureSpeeds(runtime, options.emulated ? 1 : 64, Number(options.repeat)) } };
   },
+  async cudnn(runtime) {
+    if (options.emulated) return { ok: true, facts: { skipped: 'the emulation has no cuDNN' } };
+    const other = await open('cudnn');
+    const oracle = await openOracle();
+    const results = await evaluateTables(convCases, other, oracle, { toleranceFactor: precision === 'tf32' ? 1000 : 10 });
+    const failed = results
+      .filter(({ ok }) => !ok)
+      .map((each) => ({ case: `${each.table}: ${each.case}: ${each.check}`, reason: each.reason }));
+    const compared = await compareConvolutions(convolutionPasses(64), { kernels: runtime, cudnn: other }, Number(options.repeat));
+    await Promise.all([other.dispose(), oracle.dispose()]);
+    const ok = failed.length === 0 && compared.every(({ apart, repeats }) => repeats && apart <= cudnnTolerance);
+    const refused = compared.flatMap(({ name, apart }) => (apart === 0 ? [name] : []));
+    return { ok, facts: { version: other.info.flags['cudnn'], checks: results.length, failed, refused, compared } };
+  },
+  async peers(runtime) {
+    if (options.emulated) return { ok: true, facts: { skipped: 'the emulation says nothing of speed' } };
+    if (kernels === 'shipped') return { ok: true, facts: { skipped: 'shipped kernels are measured beside the others, in float32' } };
+    const before = gpuState();
+    const { fractions, notMeasured, wrong, record } = measurePeers(precision, runtime.info.flags, Number(options.repeat));
+    for (const { work, engine, ofPeak } of fractions)
+      console.log(`${(100 * ofPeak).toFixed(1).padStart(6)} % of ${precision} peak  ${engine}  ${work}`);
+    return { ok: wrong.length === 0, facts: { wrong, gpu: { before, after: gpuState() }, fractions, notMeasured, record } };
+  },
   async resnet50(runtime) {
     const [train, infer] = [trainingOf(resnet50({ seed: 1 }), 64, 1000), trainingOf(resnet50({ seed: 1 }), 1, 1000)];
     const step = await runtime.compile(train.program);
@@ -178,10 +206,16 @@ else {
   report['device'] = runtime.info;
   for (const name of wanted) {
     const start = performance.now();
-    const finding = await parts[name]!(runtime).catch((cause: unknown): Finding => ({ ok: false, facts: { error: messageOf(cause) } }));
+    const finding = await parts[name]!(runtime).catch((cause: unknown): Finding => {
+      const lacking = cause instanceof ShoalError && cause.code === 'UNSUPPORTED';
+      return { ok: false, facts: { [lacking ? 'notMeasured' : 'error']: messageOf(cause) } };
+    });
     const seconds = Number(((performance.now() - start) / 1000).toFixed(1));
     report[name] = { ...finding, seconds };
-    console.log(`${finding.ok ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`);
+    const { notMeasured, skipped } = finding.facts as { readonly notMeasured?: string; readonly skipped?: string };
+    const outcome = notMeasured === undefined ? (finding.ok ? 'ok    ' : 'FAILED') : 'not measured';
+    const why = notMeasured ?? skipped;
+    console.log(`${outcome} ${name} (${seconds} s)${why === undefined ? '' : `: ${why}`}`);
     if (!finding.ok) process.exitCode = 1;
     write();
   }

@@ -11,6 +11,17 @@ export interface Training {
 /** Small, as a batch norm over few cells magnifies rounding: with 0.01 float32 and float64 part by percents within three steps. */
 const learningRate = 1e-4;
 
+/** Numbers in [-1, 1), by Numerical Recipes' linear congruence: its upper bits are random enough for pixels. */
+export function pseudoRandom(count: number, seed: number): Float32Array<ArrayBuffer> {
+  let state = seed;
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    values[i] = state / 2 ** 31 - 1;
+  }
+  return values;
+}
+
 /** The same numbers for the same network and batch, on every machine. */
 export function trainingOf(network: Network, batch: number, classes: number): Training {
   const [height, width, channels] = network.input;
@@ -20,12 +31,7 @@ export function trainingOf(network: Network, batch: number, classes: number): Tr
   const loss = softmaxCrossEntropy(built.output, labels, { reduction: 'mean' });
   const { parameters } = built;
   const { updates } = sgd({ parameters, gradients: gradients(loss, parameters), learningRate, momentum: 0.9 });
-  let state = 1;
-  const pixels = Float32Array.from({ length: batch * height * width * channels }, () => {
-    // Numerical Recipes' linear congruence: its upper bits are random enough for pixels.
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
+  const pixels = pseudoRandom(batch * height * width * channels, 1);
   return {
     program: { outputs: { loss }, updates: [...updates, ...built.updates] },
     feeds: { image: pixels, labels: Int32Array.from({ length: batch }, (_, i) => (i * 5) % classes) },

@@ -7,7 +7,7 @@ import { measure } from './coordinator.ts';
 import { engines, nodeEngine, peersInstalled, type EngineEntry } from './engines/registry.ts';
 import { isMeasured, type Measured, type Measurement, type PeersRecord } from './record.ts';
 import { markdownReport } from './report.ts';
-import { workNamed } from './works/index.ts';
+import { workNamed, type Work } from './works/index.ts';
 
 const entry = (name: string): EngineEntry => engines.find((each) => each.name === name)!;
 const fixture = (name: string): EngineEntry => ({
@@ -19,9 +19,9 @@ const fixture = (name: string): EngineEntry => ({
 });
 
 /** A run of a second or two: whatever it finds is held against the schema. */
-async function record(names: readonly EngineEntry[], works: readonly string[], threads = 1): Promise<PeersRecord> {
+async function record(names: readonly EngineEntry[], works: readonly (string | Work)[], threads = 1): Promise<PeersRecord> {
   const found = await measure({
-    works: works.map(workNamed),
+    works: works.map((work) => (typeof work === 'string' ? workNamed(work) : work)),
     engines: names,
     phases: ['fwd'],
     threads: [threads],
@@ -140,6 +140,30 @@ describe("Shoal's own engines", () => {
     }
   });
 });
+
+test('engines on CUDA take part, or say what they lack', { timeout: 120_000 }, async () => {
+  const onCuda = engines.filter(({ name }) => name.includes('cuda'));
+  const found = await record(onCuda, ['AllCNN 8 fwd']);
+  expect(onCuda.map(({ name }) => name)).toEqual(expect.arrayContaining(['shoal-cuda-cudnn', 'pytorch-cuda-graph-tf32', 'ort-cuda']));
+  const reasons = found.rows[0]!.measurements.flatMap((measurement) => (isMeasured(measurement) ? [] : [measurement.reason]));
+  const known = /NVIDIA driver|without CUDA|finds no GPU|pip install|cuDNN|NVRTC|CUDA provider/;
+  expect(reasons.filter((reason) => !known.test(reason))).toEqual([]);
+});
+
+test(
+  'where nothing else can say what is expected, engines are compared with the first; TF32 excuses no wrong result',
+  { timeout: 60_000 },
+  async () => {
+    const work = { ...workNamed('AllCNN 8 fwd'), comparedWithFirst: true };
+    const wrong = { ...fixture('wrong-engine'), rounds: true };
+    const found = await record([entry('shoal'), entry('shoal-strict'), wrong], [work]);
+    expect(found.rows[0]!.expected).toBe('shoal');
+    expect(measuredBy(found, 'shoal-strict').map(isMeasured)).toEqual([true]);
+    expect(measuredBy(found, 'wrong-engine')).toEqual([
+      { engine: 'wrong-engine', reason: expect.stringMatching(/^disagrees with the shoal: largest difference \d/) },
+    ]);
+  },
+);
 
 describe('engines that are wrong, or end', () => {
   test('a wrong answer has no time and no ratio, but a reason', { timeout: 60_000 }, async () => {

@@ -1,15 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, arch, cpus, loadavg, platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { compare, type Agreement } from './agreement.ts';
+import { compare, loosened, type Agreement } from './agreement.ts';
 import { EngineError, EngineProcess } from './child.ts';
 import type { Sample, WorkOrder } from './engines/engine.ts';
 import { notMeasured, type EngineEntry } from './engines/registry.ts';
 import { shoalVersion } from './engines/shoal-node.ts';
 import { expectedResults, type Expected } from './oracle.ts';
 import { readArrays, writeWork } from './portable/file.ts';
+import { toOnnx } from './portable/onnx.ts';
 import { portableWork } from './portable/work.ts';
 import {
   isMeasured,
@@ -144,8 +145,13 @@ interface Ready {
 
 async function measureWork(work: Work, team: Team, { repeat, log }: Plan, path: string): Promise<Row> {
   const subject = work.build();
-  const expected = await expectedResults(work, subject);
-  const order = await orderOf(work, subject, path);
+  let expected = work.comparedWithFirst ? undefined : await expectedResults(work, subject);
+  const order = await orderOf(
+    work,
+    subject,
+    path,
+    team.entries.some(({ readsOnnx }) => readsOnnx),
+  );
   const reasons = new Map<string, string>();
   const ready: Ready[] = [];
   for (const entry of team.entries) {
@@ -156,7 +162,11 @@ async function measureWork(work: Work, team: Team, { repeat, log }: Plan, path: 
     }
     const start = performance.now();
     try {
-      ready.push(await makeReady(entry, await team.engine(entry), { work, order, expected, repeat, path: `${path}.results` }));
+      const engine = await team.engine(entry);
+      const preparation = { work: allowed(work, entry), order, repeat, path: `${path}.results` };
+      const [made, first] = await makeReady(entry, engine, { ...preparation, expected });
+      expected ??= first;
+      ready.push(made);
     } catch (error) {
       reasons.set(entry.name, messageOf(error));
       if (!(error instanceof EngineError && error.unsupported)) log(`  ${entry.name}: ${messageOf(error)}`);
@@ -184,7 +194,7 @@ async function measureWork(work: Work, team: Team, { repeat, log }: Plan, path: 
   for (const { entry, engine } of work.phase === 'step' ? [] : ready) {
     if (reasons.has(entry.name)) continue;
     try {
-      await check(engine, { work, expected, path: `${path}.results` });
+      await check(engine, { work: allowed(work, entry), expected, path: `${path}.results` });
     } catch (error) {
       reasons.set(entry.name, `after its samples, ${messageOf(error)}`);
       log(`  ${entry.name}: after its samples, ${messageOf(error)}`);
@@ -208,17 +218,22 @@ async function measureWork(work: Work, team: Team, { repeat, log }: Plan, path: 
     phase,
     threads: team.threads,
     ...amount,
-    expected: expected.by,
+    expected: expected?.by ?? 'nothing',
     measurements,
     ratios: ratiosOf(measurements, team.entries),
   };
 }
 
-async function orderOf(work: Work, subject: Subject, path: string): Promise<WorkOrder> {
+const allowed = (work: Work, { rounds }: EngineEntry): Work => (rounds ? { ...work, tolerance: loosened(work.tolerance) } : work);
+
+async function orderOf(work: Work, subject: Subject, path: string, onnx: boolean): Promise<WorkOrder> {
   const { id, amount } = work;
   try {
-    await writeWork(path, await portableWork(subject));
-    return { id, amount, file: path };
+    const portable = await portableWork(subject);
+    await writeWork(path, portable);
+    if (!onnx || subject.phase !== 'fwd') return { id, amount, file: path };
+    await writeFile(`${path}.onnx`, toOnnx(portable));
+    return { id, amount, file: path, onnx: `${path}.onnx` };
   } catch (error) {
     return { id, amount, reason: messageOf(error) };
   }
@@ -226,7 +241,8 @@ async function orderOf(work: Work, subject: Subject, path: string): Promise<Work
 
 interface Check {
   readonly work: Work;
-  readonly expected: Expected;
+  /** Nothing yet, where the first engine says what it is. */
+  readonly expected: Expected | undefined;
   /** Where the engine writes what it found. */
   readonly path: string;
 }
@@ -241,32 +257,44 @@ interface Preparation extends Check {
  *
  * @throws EngineError where they disagree
  */
-async function check(engine: EngineProcess, { work, expected, path }: Check): Promise<Agreement | undefined> {
+async function check(
+  engine: EngineProcess,
+  { work, expected, path }: Check,
+): Promise<{ readonly found: readonly Float32Array[]; readonly agreement: Agreement | undefined } | undefined> {
   const { lengths } = await engine.call({ call: 'results', file: path });
   if (!lengths) return undefined;
-  const agreement = compare(await readArrays(path, lengths), expected.results, work.tolerance);
-  if (agreement.agrees) return agreement;
+  const found = await readArrays(path, lengths);
+  const agreement = compare(found, (expected ?? { results: found }).results, work.tolerance);
+  if (agreement.agrees) return { found, agreement: expected && agreement };
   const [largest, typical] = [agreement.largest, agreement.typical].map((value) => value.toExponential(1));
-  throw new EngineError(`disagrees with the ${expected.by}: largest difference ${largest}, typical ${typical} of the results' size`, false);
+  throw new EngineError(
+    `disagrees with the ${expected?.by ?? 'numbers'}: largest difference ${largest}, typical ${typical} of the results' size`,
+    false,
+  );
 }
 
 /** Prepares, checks the results, and warms up. An engine that disagrees is not timed: a wrong answer has no speed. */
-async function makeReady(entry: EngineEntry, engine: EngineProcess, preparation: Preparation): Promise<Ready> {
+async function makeReady(
+  entry: EngineEntry,
+  engine: EngineProcess,
+  preparation: Preparation,
+): Promise<readonly [Ready, Expected | undefined]> {
   const { order, repeat } = preparation;
   const { note } = await engine.call({ call: 'prepare', order });
   try {
-    const agreement = await check(engine, preparation);
+    const checked = await check(engine, preparation);
     const { nanoseconds } = await engine.call({ call: 'warm', ...warmUp });
-    return {
+    const ready: Ready = {
       entry,
       engine,
       note,
-      agreement,
+      agreement: checked?.agreement,
       runs: Math.min(mostRuns, Math.max(1, Math.ceil(leastSampleNs / nanoseconds))),
       samples: [],
       wanted: nanoseconds > slowRunNs ? Math.min(repeat, slowSamples) : repeat,
       long: nanoseconds > longRunNs,
     };
+    return [ready, checked && { results: checked.found, by: entry.name }];
   } catch (error) {
     if (engine.alive) await engine.call({ call: 'release' }).catch(() => undefined);
     throw error;

@@ -24,6 +24,11 @@ describe('what is measured', () => {
       ['--layers', 'DW*', '--networks', 'fishnet99', '--phase', 'fwd'],
       ['DW 3x3 fwd', 'fishnet99 fwd'],
     ],
+    [['--gpu', '--phase', 'step'], ['resnet50 batch 64 step']],
+    [
+      ['--gpu', '--layers', 'RN50 c2 3x3*'],
+      ['RN50 c2 3x3 batch 64 fwd', 'RN50 c2 3x3 batch 64 bwd-data', 'RN50 c2 3x3 batch 64 bwd-weights'],
+    ],
   ])('%j', (argv, expected) => {
     const { stdout, status } = run('--list', ...argv);
     expect(stdout.trim().split('\n')).toEqual(expected);

@@ -5,7 +5,7 @@ import { measure } from './coordinator.ts';
 import { engineNames, engines, usualEngineNames } from './engines/registry.ts';
 import { installPeers } from './install.ts';
 import { markdownReport, textReport } from './report.ts';
-import { phases, works, type Phase, type Work } from './works/index.ts';
+import { gpuWorks, phases, works, type Phase, type Work } from './works/index.ts';
 
 interface Options {
   readonly layers?: string;
@@ -17,6 +17,7 @@ interface Options {
   readonly json?: string;
   readonly markdown?: string;
   readonly list?: boolean;
+  readonly gpu?: boolean;
 }
 
 const words = (text: string): readonly string[] => text.split(',').map((word) => word.trim());
@@ -48,13 +49,14 @@ const program = new Command('bench:peers')
   .addOption(
     new Option('--peers <list>', `engines that take part, Shoal's among them: ${engineNames.join(', ')}`)
       .argParser(known(engineNames))
-      .default(usualEngineNames, 'all but those on WebGPU'),
+      .default(usualEngineNames, 'all but those on GPUs'),
   )
   .option('--phase <list>', `${phases.join(', ')}: forward, backward, a training step`, known(phases), phases)
   .option('--threads <list>', 'numbers of threads, each measured by itself', (text) => words(text).map(wholeNumber(1)), [1])
   .option('--repeat <n>', 'samples of each engine', wholeNumber(3), 11)
   .option('--json <file>', 'write the record with all samples (shoal.peers/1); - is standard output')
   .option('--markdown <file>', 'write the tables as Markdown')
+  .option('--gpu', 'the work of GPUs: layers, inference and training of ResNet-50, batches of 64')
   .option('--list', 'name what would be measured, and stop')
   .allowExcessArguments(false)
   .exitOverride()
@@ -66,21 +68,22 @@ Examples:
   npx -y pnpm@12 bench:peers --layers '*3x3*' --phase fwd --peers shoal,shoal-wide,ort-web,ort-node
   npx -y pnpm@12 bench:peers --networks resnet18,squeezenet1_1 --threads 1,2 --markdown peers.md
   npx -y pnpm@12 bench:peers --networks resnet18 --peers shoal-webgpu-chromium,tfjs-webgpu,ort-webgpu
+  npx -y pnpm@12 bench:peers --gpu --peers shoal-cuda,shoal-cuda-cudnn,pytorch-cuda,pytorch-cuda-graph,ort-cuda
   npx -y pnpm@12 -s bench:peers --layers 'AllCNN*' --phase bwd --repeat 21 --json - > peers.json
 
-The first run installs the peers into tools/peers/third-party. PyTorch takes part where /usr/bin/python3 can import torch.
+The first run installs the peers into tools/peers/third-party. PyTorch takes part where /usr/bin/python3, or the one that SHOAL_PYTHON names, can import torch.
 Engines on WebGPU take the GPU, and else an adapter that computes on the CPU, which the tables mark as software.`,
   );
 
 /** What the options name. A layer's id is its name, a space, and what is computed: globs are matched against both. */
-function chosen({ layers, networks, phase }: Options): readonly Work[] {
+function chosen({ layers, networks, phase, gpu }: Options): readonly Work[] {
   const everything = layers === undefined && networks === undefined;
   const matches = ({ group, id }: Work): boolean => {
     if (everything) return true;
     if (group === 'layer') return layers !== undefined && (matchesGlob(id, layers) || matchesGlob(id, `${layers} *`));
     return networks?.includes(id.split(' ')[0]!) ?? false;
   };
-  return works.filter((work) => phase.includes(work.phase) && matches(work));
+  return (gpu ? gpuWorks : works).filter((work) => phase.includes(work.phase) && matches(work));
 }
 
 async function run(options: Options): Promise<number> {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { createRuntime } from '@shoal/core';
 import { reference } from '@shoal/core/reference';
 import { convReference } from '@shoal/conv/reference';
@@ -10,7 +11,8 @@ import type { Subject, Work } from './works/index.ts';
 
 export interface Expected {
   readonly results: readonly Float32Array[];
-  readonly by: 'float64 reference' | 'Shoal, strict';
+  /** `float64 reference`, `Shoal, strict`, or the name of an engine. */
+  readonly by: string;
 }
 
 /** The reference backend is for reading, not for speed: work beyond this is checked against Shoal's strict results, which its tests check. */
@@ -21,7 +23,7 @@ export async function expectedResults({ amount }: Work, subject: Subject): Promi
   const small = amount.flop <= referenceLimit.flop && amount.bytes <= referenceLimit.bytes;
   const runtime = small
     ? await createRuntime(reference(), [convReference, mathReference, poolReference, residualReference])
-    : await openRuntime(1, 'strict');
+    : await openRuntime(Math.min(16, availableParallelism()), 'strict');
   const { results } = await compileSubject(runtime, subject);
   const found = await results();
   await runtime.dispose();

@@ -6,12 +6,16 @@ import type { Address, Command, HostArray, Machine, Sequence } from '../machine.
 import type { KernelSource } from '../source.ts';
 import { result, type DriverApi } from './api.ts';
 import type { KernelCompiler } from './compiler.ts';
+import { Cudnn, type CudnnApi } from './cudnn.ts';
 import type { OpenedDevice } from './open.ts';
 
 type Handle = bigint;
 
-/** Streams do not wait for the default one; captures forbid what would break them to this thread alone. */
-const [nonBlocking, threadLocal] = [1, 1];
+/**
+ * Streams do not wait for the default one. Captures forbid what would break them to this thread alone; relaxed ones nothing, as a library
+ * may load code and take memory when it first computes something.
+ */
+const [nonBlocking, threadLocal, relaxed] = [1, 1, 2];
 
 /** While an answer is near, waiting gives way to other work of the event loop and asks again at once; later it sleeps in between. */
 const eagerMilliseconds = 20;
@@ -39,6 +43,7 @@ export class DriverMachine implements Machine {
   readonly info: DeviceInfo;
   readonly precision: Precision;
   readonly generic: boolean;
+  readonly convolutions: Cudnn | null;
   readonly #api: DriverApi;
   readonly #opened: OpenedDevice;
   readonly #compiler: KernelCompiler;
@@ -51,7 +56,7 @@ export class DriverMachine implements Machine {
   #disposed = false;
 
   /** Takes over the opened device: disposing of the machine closes it. */
-  constructor(opened: OpenedDevice, compiler: KernelCompiler, precision: Precision, info: DeviceInfo) {
+  constructor(opened: OpenedDevice, compiler: KernelCompiler, precision: Precision, info: DeviceInfo, cudnn: CudnnApi | null) {
     this.info = info;
     this.precision = precision;
     this.generic = compiler.generic;
@@ -59,6 +64,12 @@ export class DriverMachine implements Machine {
     this.#api = opened.api;
     this.#compiler = compiler;
     this.#stream = this.#api.make('backend-cuda', 'cuStreamCreate', nonBlocking);
+    try {
+      this.convolutions = cudnn && new Cudnn(cudnn, precision, this.#stream, (op) => this.#enter(op));
+    } catch (cause) {
+      this.#api.attempt('cuStreamDestroy_v2', this.#stream);
+      throw cause;
+    }
   }
 
   allocate(op: string, bytes: number): Address {
@@ -132,6 +143,7 @@ export class DriverMachine implements Machine {
     if (this.#disposed) return;
     this.#attempt('cuStreamSynchronize', this.#stream);
     this.#sequences.forEach((sequence) => this.#release(sequence));
+    this.convolutions?.dispose();
     this.#events.splice(0).forEach((event) => this.#attempt('cuEventDestroy_v2', event));
     this.#memory.forEach((address) => this.free(address));
     this.#modules.splice(0).forEach((module) => this.#attempt('cuModuleUnload', module));
@@ -189,7 +201,8 @@ export class DriverMachine implements Machine {
   #captured(op: string, commands: readonly Command[]): Handle {
     this.#enter(op);
     const api = this.#api;
-    api.call(op, 'cuStreamBeginCapture_v2', this.#stream, threadLocal);
+    const mode = commands.some(({ kind }) => kind === 'convolution') ? relaxed : threadLocal;
+    api.call(op, 'cuStreamBeginCapture_v2', this.#stream, mode);
     const ended = new BigUint64Array(1);
     let graph: Handle | null = null;
     try {
@@ -211,6 +224,10 @@ export class DriverMachine implements Machine {
   #issue(op: string, command: Command): void {
     if (command.kind === 'copy') {
       this.#api.call(op, 'cuMemcpyDtoDAsync_v2', command.to, command.from, command.bytes, this.#stream);
+      return;
+    }
+    if (command.kind === 'convolution') {
+      this.convolutions!.run(op, command);
       return;
     }
     const { kernel, blocks, arguments: addresses } = command;

@@ -2,7 +2,8 @@ import { ShoalError } from '@shoal/core';
 import { expect, test } from 'vitest';
 import { elements } from '../kernel.ts';
 import { named, type KernelSource } from '../source.ts';
-import { findNvrtc, nvrtcCandidates, type Environment, type Nvrtc } from './nvrtc.ts';
+import { findNvrtc, nvrtcCandidates, type Nvrtc } from './nvrtc.ts';
+import type { Environment } from './search.ts';
 
 const environment = (given: Partial<Environment>): Environment => ({
   platform: 'linux',

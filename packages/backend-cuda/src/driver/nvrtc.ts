@@ -1,58 +1,25 @@
 import { existsSync, globSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ShoalError } from '@shoal/core';
 import koffi, { type KoffiFunc, type LibraryHandle } from 'koffi';
 import { cudaFlags, printCuda, type KernelSource } from '../source.ts';
 import type { KernelCompiler, Target } from './compiler.ts';
 import { load, unavailable } from './library.ts';
+import { candidates, here, libraryFolders, type Environment } from './search.ts';
 
 /** The oldest major version that has all that kernels use. */
 const oldestMajor = 12;
-
-export interface Environment {
-  readonly platform: NodeJS.Platform;
-  readonly variables: Readonly<Record<string, string | undefined>>;
-  readonly home: string;
-  /** Paths that match a pattern. */
-  readonly glob: (pattern: string) => readonly string[];
-}
-
-const here = (): Environment => ({
-  platform: process.platform,
-  variables: process.env,
-  home: homedir(),
-  glob: (pattern) => globSync(pattern).toSorted().toReversed(),
-});
 
 /**
  * Where NVRTC may be, likeliest first: where the operating system looks (Debian's packages are found so), then toolkits, conda, and
  * the wheels of pip. A driver loads what compilers of its own major version and of older ones make, so newer ones are no candidates.
  */
-export function nvrtcCandidates(driverMajor: number, { platform, variables, home, glob }: Environment = here()): readonly string[] {
+export function nvrtcCandidates(driverMajor: number, environment: Environment = here()): readonly string[] {
   const order = Array.from({ length: driverMajor - oldestMajor + 1 }, (_, i) => driverMajor - i);
-  const windows = platform === 'win32';
+  const windows = environment.platform === 'win32';
   const names = order.map((major) => (windows ? `nvrtc64_${major}0_0.dll` : `libnvrtc.so.${major}`));
-  const toolkits = [variables['CUDA_PATH'], variables['CUDA_HOME']].filter((folder) => folder !== undefined);
-  const conda = variables['CONDA_PREFIX'];
-  const environment = variables['VIRTUAL_ENV'];
   const wheels = windows ? ['nvidia/cuda_nvrtc/bin', 'nvidia/cu13/bin/x86_64'] : ['nvidia/cuda_nvrtc/lib', 'nvidia/cu13/lib'];
-  const packages = windows
-    ? [environment && join(environment, 'Lib/site-packages')]
-    : [
-        environment && join(environment, 'lib/python3*/site-packages'),
-        conda && join(conda, 'lib/python3*/site-packages'),
-        join(home, '.local/lib/python3*/site-packages'),
-        '/usr/local/lib/python3*/*-packages',
-        '/usr/lib/python3/dist-packages',
-      ];
-  const folders = [
-    ...toolkits.flatMap((folder) => (windows ? [join(folder, 'bin'), join(folder, 'bin/x64')] : [join(folder, 'lib64')])),
-    ...(conda ? [join(conda, windows ? 'Library/bin' : 'lib')] : []),
-    ...(windows ? [] : ['/usr/local/cuda/lib64', '/usr/local/cuda-*/lib64']),
-    ...packages.flatMap((folder) => (folder ? wheels.map((wheel) => join(folder, wheel)) : [])),
-  ];
-  return [...names, ...names.flatMap((name) => folders.flatMap((folder) => glob(join(folder, name))))];
+  return candidates(names, libraryFolders(environment, { wheels }), environment);
 }
 
 type Program = bigint;

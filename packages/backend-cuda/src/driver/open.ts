@@ -3,6 +3,7 @@ import { DriverApi, result } from './api.ts';
 import type { Precision } from '../kernel.ts';
 import { withCache } from './cache.ts';
 import type { KernelCompiler } from './compiler.ts';
+import { findCudnn } from './cudnn.ts';
 import { loadDriver, unavailable } from './library.ts';
 import { DriverMachine } from './machine.ts';
 import { findNvrtc } from './nvrtc.ts';
@@ -26,6 +27,13 @@ export interface CudaOptions {
    * error of 5e-4 each) where tensor cores take them; it needs compute capability 8.0.
    */
   readonly precision?: Precision;
+  /**
+   * What computes convolutions: `kernels` of Shoal's own, the default; or `cudnn`, cuDNN 9, where it can say the convolution and has a way
+   * that gives the same bits on every run, kernels for the rest. Results agree to rounding, bits do not.
+   */
+  readonly convolution?: 'kernels' | 'cudnn';
+  /** Where cuDNN is (`libcudnn.so.9`, `cudnn64_9.dll`), if it is not found. It is used where it is given. */
+  readonly cudnn?: string;
 }
 
 /** A device with its context, current on this thread. */
@@ -58,18 +66,23 @@ export function openDriverMachine(
   options: CudaOptions,
   compilerFor: (driverMajor: number) => KernelCompiler = (major) => compilerOf(options, major),
 ): DriverMachine {
-  const { device: index = 0, driver, precision = 'float32', kernels } = options;
+  const { device: index = 0, driver, precision = 'float32', kernels, cudnn } = options;
+  const { convolution = cudnn === undefined ? 'kernels' : 'cudnn' } = options;
   if (kernels !== undefined && kernels !== 'compiled' && kernels !== 'shipped')
     throw new ShoalError('ATTRIBUTE', { op, fact: `unknown kernels '${String(kernels)}'`, next: 'Use compiled or shipped' });
   if (precision !== 'float32' && precision !== 'tf32')
     throw new ShoalError('ATTRIBUTE', { op, fact: `unknown precision '${String(precision)}'`, next: 'Use float32 or tf32' });
+  if (convolution !== 'kernels' && convolution !== 'cudnn')
+    throw new ShoalError('ATTRIBUTE', { op, fact: `unknown convolution '${String(convolution)}'`, next: 'Use kernels or cudnn' });
   const api = apiOf(driver);
   const device = deviceAt(api, index);
   const driverVersion = api.number(op, 'cuDriverGetVersion');
   const facts = factsOf(api, device);
   if (precision === 'tf32' && facts.capability < tensorCapability)
     throw unavailable(`${facts.name} has no tensor cores for TF32`, "Leave out { precision: 'tf32' }");
-  const compiler = compilerFor(Math.floor(driverVersion / 1000));
+  const driverMajor = Math.floor(driverVersion / 1000);
+  const compiler = compilerFor(driverMajor);
+  const library = convolution === 'cudnn' ? findCudnn(driverMajor, cudnn) : null;
   const context = api.make(op, 'cuDevicePrimaryCtxRetain', device);
   const close = (): void => {
     api.attempt('cuCtxSetCurrent', null);
@@ -90,10 +103,11 @@ export function openDriverMachine(
         memoryGiB: facts.memoryGiB,
         clockMHz: facts.clockMHz,
         precision,
+        cudnn: library?.version ?? false,
       },
       notes: compiler.generic ? ['its kernels are generic, not made for each shape: install NVRTC for those'] : [],
     };
-    return new DriverMachine({ api, context, capability: facts.capability, close }, compiler, precision, info);
+    return new DriverMachine({ api, context, capability: facts.capability, close }, compiler, precision, info, library);
   } catch (cause) {
     close();
     throw cause;

@@ -9,6 +9,7 @@ export class CollectingMachine implements Machine {
   readonly kernels = new Map<string, KernelSource>();
   readonly precision: Precision;
   readonly generic: boolean;
+  readonly convolutions = null;
   #next: Address = 0n;
 
   constructor(precision: Precision, generic: boolean) {

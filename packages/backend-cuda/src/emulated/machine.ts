@@ -27,6 +27,7 @@ export class EmulatedMachine implements Machine {
   readonly info: DeviceInfo;
   readonly precision: Precision;
   readonly generic: boolean;
+  readonly convolutions = null;
   readonly #compiler: EmulatedCompiler;
   readonly #memory = new EmulatedMemory();
 
@@ -64,11 +65,13 @@ export class EmulatedMachine implements Machine {
     return this.#compiler.build(kernels);
   }
 
-  prepare(_op: string, commands: readonly Command[]): EmulatedSequence {
+  prepare(op: string, commands: readonly Command[]): EmulatedSequence {
     return new EmulatedSequence(
-      commands.map((command) =>
-        command.kind === 'copy' ? () => this.#memory.copy(command.from, command.to, command.bytes) : this.#launch(command),
-      ),
+      commands.map((command) => {
+        if (command.kind === 'launch') return this.#launch(command);
+        if (command.kind === 'copy') return () => this.#memory.copy(command.from, command.to, command.bytes);
+        throw new ShoalError('UNSUPPORTED', { op, fact: 'the emulation has no library of convolutions' });
+      }),
     );
   }
 

@@ -1,5 +1,6 @@
 import { mapOp, sizeOf, Value, type Dtype, type FusedExpression, type Step } from '@shoal/core';
-import { plainLoad, plainStore, type Accessor, type EmittedLaunch, type EmittedStep } from '../emit.ts';
+import type { PlanConvolution } from '../convolution.ts';
+import { callsTo, emittedOf, plainLoad, plainStore, type Accessor, type EmittedLaunch, type EmittedStep } from '../emit.ts';
 import type { CudaInput, CudaKernel, CudaOutput, CudaScratch, CudaSite } from '../kernel.ts';
 import { broadcastTerms } from '../kernels/broadcast.ts';
 import { interpretation, type InterpretedInput } from './interpreter.ts';
@@ -8,7 +9,7 @@ import { interpretation, type InterpretedInput } from './interpreter.ts';
  * Asks the kernel of a step for text that does not depend on shapes. What is fused into the step is taken out again: expressions go
  * through the interpreter, to and from tensors that exist during the step alone. Outputs that nobody reads are such tensors too.
  */
-export function emitGenericStep(step: Step, kernel: CudaKernel): EmittedStep {
+export function emitGenericStep(step: Step, kernel: CudaKernel, plan: PlanConvolution): EmittedStep {
   const { node, epilogue } = step;
   const scratch: Value[] = [];
   const reserve = (dtype: Dtype, size: number): Value => {
@@ -51,8 +52,9 @@ export function emitGenericStep(step: Step, kernel: CudaKernel): EmittedStep {
       accessors.push(plainLoad(`scratch${k}_read`, value, dtype), plainStore(`scratch${k}_write`, value));
       return { size, read: (index) => `scratch${k}_read(${index})`, write: (index, text) => `scratch${k}_write(${index}, ${text});` };
     },
+    convolution: callsTo(plan, step, reserve),
   };
-  const launches = kernel.emit(site as CudaSite<never>).map((launch): EmittedLaunch => ({ op: node.op.name, launch, accessors }));
+  const launches = emittedOf(node.op.name, kernel.emit(site as CudaSite<never>), accessors);
   const after = epilogue ? [interpretationOf(epilogue, targets[0]!, step.outputs[0]!)] : [];
   return { step, launches: [...before, ...launches, ...after], scratch };
 }

@@ -1,6 +1,7 @@
 import { cudaKernel, elements, gemm, overCells, ravel, unravel } from '@shoal/backend-cuda';
 import { conv2dOp } from '../conv2d.ts';
 import { conv2dGeometry } from '../geometry.ts';
+import { byLibrary } from './library.ts';
 import { fewColumns, inputCell } from './products.ts';
 
 /**
@@ -9,6 +10,10 @@ import { fewColumns, inputCell } from './products.ts';
  */
 export const conv2d = cudaKernel(conv2dOp, {
   fusion: { epilogue: true },
+  lower([x, weight, bias], attributes, lowering) {
+    const geometry = conv2dGeometry(conv2dOp.name, x!.shape, weight!.shape, attributes);
+    return byLibrary('forward', { x: x!, weight: weight!, bias }, geometry, attributes, lowering);
+  },
   emit(site) {
     const {
       inputs: [x, weight, bias],

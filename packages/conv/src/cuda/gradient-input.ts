@@ -1,6 +1,7 @@
 import { cudaKernel, elements, gemm, overWindows, ravel, unravel } from '@shoal/backend-cuda';
 import { conv2dGradientInput as op } from '../conv2d.ts';
 import { conv2dGeometry } from '../geometry.ts';
+import { byLibrary } from './library.ts';
 import { fewColumns, phasesOf } from './products.ts';
 
 /**
@@ -9,6 +10,10 @@ import { fewColumns, phasesOf } from './products.ts';
  */
 export const conv2dGradientInput = cudaKernel(op, {
   fusion: { epilogue: true },
+  lower([dy, weight], attributes, lowering) {
+    const geometry = conv2dGeometry(op.name, attributes.inputShape, weight!.shape, attributes);
+    return byLibrary('backward-data', { weight: weight!, y: dy! }, geometry, attributes, lowering);
+  },
   emit(site) {
     const {
       inputs: [dy, weight],

@@ -1,11 +1,16 @@
 import { cudaKernel, gemm, ravel, reduction, unravel } from '@shoal/backend-cuda';
 import { conv2dGradientWeight as op } from '../conv2d.ts';
 import { conv2dGeometry } from '../geometry.ts';
+import { byLibrary } from './library.ts';
 import { fewColumns, inputCell } from './products.ts';
 
 /** Rows are places in the window and input channels, columns output channels, and the depth runs over all output cells of the batch. */
 export const conv2dGradientWeight = cudaKernel(op, {
   fusion: { epilogue: true },
+  lower([x, dy], attributes, lowering) {
+    const geometry = conv2dGeometry(op.name, x!.shape, attributes.weightShape, attributes);
+    return byLibrary('backward-filter', { x: x!, y: dy! }, geometry, attributes, lowering);
+  },
   emit(site) {
     const {
       inputs: [x, dy],

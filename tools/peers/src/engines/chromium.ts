@@ -40,7 +40,7 @@ const filesFrom =
   };
 
 /** An engine in a cross-origin isolated page of headless Chromium: the samples are taken in the page. */
-export const open: OpenEngine = async ({ threads, page: name }) => {
+export const open: OpenEngine = async ({ threads, variant: name }) => {
   if (name === undefined) throw new Error('no page was named');
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Unsupported('Chromium not found (set SHOAL_CHROMIUM)');

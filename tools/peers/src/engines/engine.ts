@@ -17,6 +17,8 @@ export interface WorkOrder {
   /** Absent where the work has no portable form; `reason` says why. */
   readonly file?: string;
   readonly reason?: string;
+  /** The same as an ONNX model, where an engine that cannot make it takes part and it has one. */
+  readonly onnx?: string;
   readonly amount: Amount;
 }
 
@@ -57,8 +59,8 @@ export interface Engine {
 
 export interface EngineOptions {
   readonly threads: number;
-  /** For engines in Chromium: the module in `page/` that the page runs. */
-  readonly page?: string;
+  /** Which of the engine's kinds: the module in `page/` that a page runs, or how CUDA computes. */
+  readonly variant?: string;
 }
 
 /** What a module in this folder exports. */

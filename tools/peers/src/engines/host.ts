@@ -6,8 +6,8 @@ import type { PortableWork } from '../portable/graph.ts';
 import { Unsupported, type Engine, type OpenEngine, type Prepared, type Sample } from './engine.ts';
 import type { Replies, Reply, Request } from './protocol.ts';
 
-/** The process of an engine that runs in Node: `node host.ts MODULE THREADS [PAGE]`, with the protocol of `protocol.ts`. */
-const [module, threads, page] = process.argv.slice(2);
+/** The process of an engine that runs in Node: `node host.ts MODULE THREADS [VARIANT]`, with the protocol of `protocol.ts`. */
+const [module, threads, variant] = process.argv.slice(2);
 const REPLIES = 3;
 
 const reply = (message: Reply): void => void writeSync(REPLIES, `${JSON.stringify(message)}\n`);
@@ -53,7 +53,7 @@ async function answer(engine: Engine, request: Request): Promise<Replies[keyof R
 
 try {
   const { open } = (await import(pathToFileURL(module!).href)) as { open: OpenEngine };
-  const engine = await open({ threads: Number(threads), ...(page === undefined ? {} : { page }) });
+  const engine = await open({ threads: Number(threads), ...(variant === undefined ? {} : { variant }) });
   reply({ ready: engine.info });
   for await (const line of createInterface({ input: process.stdin })) {
     const request = JSON.parse(line) as Request;

@@ -1,7 +1,9 @@
 """PyTorch as an engine: the protocol of protocol.ts, with the graph's words as torch functions.
 
-Usage: pytorch.py THREADS. Requests on standard input, replies on file descriptor 3.
+Usage: pytorch.py THREADS [DEVICE PRECISION MODE], by default cpu float32 eager. DEVICE: cpu or cuda. PRECISION: float32 or tf32. MODE: eager, or
+graph, which captures a run as a CUDA graph. Requests on standard input, replies on file descriptor 3. For PyTorch 1.13 and newer.
 """
+import contextlib
 import json
 import os
 import sys
@@ -10,12 +12,20 @@ import time
 # Before anything loads a BLAS: torch.set_num_threads does not reach into OpenBLAS.
 os.environ["OPENBLAS_NUM_THREADS"] = sys.argv[1]
 
-import numpy as np
-import torch
-import torch.nn.functional as F
+DEVICE, PRECISION, MODE = sys.argv[2:5] if len(sys.argv) > 2 else ("cpu", "float32", "eager")
+ON_GPU = DEVICE == "cuda"
 
 REPLIES = os.fdopen(3, "w", buffering=1)
 STEPS = 3  # as in programs.ts
+
+try:
+    import numpy as np
+    import torch
+    import torch.nn.functional as F
+except ImportError as missing:
+    REPLIES.write(json.dumps({"error": f"{missing}: pip install torch numpy", "unsupported": True}) + "\n")
+    sys.exit(1)
+
 FORMATS = {"channels last": torch.channels_last, "contiguous": torch.contiguous_format}
 
 
@@ -169,19 +179,19 @@ class Work:
 
     def tensor(self, name, values):
         if name == "labels":
-            return torch.from_numpy(values.astype(np.int64))
+            return torch.from_numpy(values.astype(np.int64)).to(DEVICE)
         shape = self.shapes[self.graph["output"]] if name == "dy" else self.shapes[name]
         tensor = torch.from_numpy(values).reshape(shape)
         if len(shape) == 4:
             tensor = tensor.permute(3, 2, 0, 1) if name in self.weights else tensor.permute(0, 3, 1, 2)
             tensor = tensor.contiguous(memory_format=self.format)
-        return tensor
+        return tensor.to(DEVICE)
 
     def flat(self, name, tensor):
         """In the order the coordinator keeps: images NHWC, weights [kh, kw, in, out]."""
         if tensor.dim() == 4:
             tensor = tensor.permute(2, 3, 1, 0) if name in self.weights else tensor.permute(0, 2, 3, 1)
-        return tensor.detach().contiguous().numpy().ravel().copy()
+        return tensor.detach().contiguous().cpu().numpy().ravel().copy()
 
     def network(self):
         return Network(self.graph, {name: self.values[name] for name in self.graph["constants"]})
@@ -225,12 +235,49 @@ class Work:
 
         def results():
             before = read()
-            losses = [run().item()]
+            losses = [self.run().item()]
             moved = read() - before
-            losses += [run().item() for _ in range(STEPS - 1)]
+            # The first step has made what the optimizer keeps, so the ones after it are all alike.
+            if MODE == "graph":
+                capture(self)
+            losses += [self.run().item() for _ in range(STEPS - 1)]
             return [np.array(losses, dtype=np.float32), moved]
 
         self.run, self.results = run, results
+
+
+def capture(work):
+    """Puts a CUDA graph in the place of `run`, which has run before: what libraries allocate and choose at first is there."""
+    graph = torch.cuda.CUDAGraph()
+    eager = work.run
+    torch.cuda.synchronize()
+    with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
+        result = eager()
+
+    def run():
+        graph.replay()
+        return result
+
+    work.run = run
+    return result if isinstance(result, tuple) else (result,)
+
+
+def show_unwritten(work, outputs):
+    """What a replay does not write must not look like a result."""
+    results = work.results
+
+    def checked():
+        for tensor in outputs:
+            tensor.detach().fill_(float("nan"))
+        return results()
+
+    work.results = checked
+
+
+def finish():
+    """A run ends when the device has computed it."""
+    if ON_GPU:
+        torch.cuda.synchronize()
 
 
 def optimized(work):
@@ -253,6 +300,7 @@ def seconds_of(work):
     while len(times) < 3 and sum(times) < 1:
         start = time.perf_counter()
         work.run()
+        finish()
         times.append(time.perf_counter() - start)
     return min(times)
 
@@ -295,10 +343,18 @@ def prepare(order, speeds):
     if "file" not in order:
         raise Unsupported(order.get("reason", "no portable form"))
     candidates = {name: Work(order["file"], memory_format) for name, memory_format in FORMATS.items()}
-    if all(work.task["phase"] == "fwd" for work in candidates.values()):
+    if not ON_GPU and all(work.task["phase"] == "fwd" for work in candidates.values()):
         candidates["optimized for inference"] = optimized(Work(order["file"], torch.contiguous_format))
-    # Not one of the candidates where that would train it.
-    refuse_slow_blas(candidates.get("optimized for inference") or Work(order["file"], torch.contiguous_format), *speeds)
+    if not ON_GPU:
+        # Not one of the candidates where that would train it.
+        refuse_slow_blas(candidates.get("optimized for inference") or Work(order["file"], torch.contiguous_format), *speeds)
+    if MODE == "graph":
+        for work in candidates.values():
+            # A training step is captured after its first one, by `results`.
+            if work.task["phase"] != "step":
+                for _ in range(3):
+                    work.run()
+                show_unwritten(work, capture(work))
     # Results before the times: a training step is compared from its first one on.
     results = {name: work.results() for name, work in candidates.items()}
     best = min(candidates, key=lambda name: seconds_of(candidates[name]))
@@ -306,6 +362,10 @@ def prepare(order, speeds):
     # A training step is checked once, by its first steps, and its candidates have made them.
     if work.task["phase"] == "step":
         work.results = lambda: results[best]
+    candidates.clear()
+    if ON_GPU:
+        # Other engines are ready at the same time, on the same device.
+        torch.cuda.empty_cache()
     return work, {"note": best}
 
 
@@ -313,6 +373,7 @@ def sample(work, runs):
     start = time.perf_counter_ns()
     for _ in range(runs):
         work.run()
+        finish()
     return {"nanoseconds": (time.perf_counter_ns() - start) / runs}
 
 
@@ -340,9 +401,39 @@ def main():
     # Not its default: numbers below 1e-38 make its convolutions slower.
     torch.set_flush_denormal(True)
     torch.manual_seed(0)
-    speeds = library_speeds()
-    flags = {"oneDNN": torch.backends.mkldnn.is_available(), "matrixGflops": round(speeds[0]), "convolutionGflops": round(speeds[1])}
+    if MODE == "graph" and not ON_GPU:
+        raise Unsupported("graphs are CUDA's")
+    if ON_GPU:
+        speeds = None
+        flags = open_gpu()
+    else:
+        speeds = library_speeds()
+        flags = {"oneDNN": torch.backends.mkldnn.is_available(), "matrixGflops": round(speeds[0]), "convolutionGflops": round(speeds[1])}
     reply({"ready": {"version": torch.__version__, "threads": threads, "clock": "time.perf_counter_ns", "flags": flags}})
+    # Nothing is captured from the default stream, and a gradient is computed on the stream of what it is a gradient of.
+    with torch.cuda.stream(torch.cuda.Stream()) if ON_GPU else contextlib.nullcontext():
+        serve(speeds)
+
+
+def open_gpu():
+    """The first GPU, set up for speed at the precision that is asked for; what there is to say of it."""
+    if not torch.cuda.is_available():
+        built = torch.version.cuda
+        raise Unsupported(f"PyTorch {torch.__version__} {f'for CUDA {built} finds no GPU' if built else 'is built without CUDA'}")
+    torch.backends.cuda.matmul.allow_tf32 = PRECISION == "tf32"
+    torch.backends.cudnn.allow_tf32 = PRECISION == "tf32"
+    # It times cuDNN's algorithms, and takes the fastest.
+    torch.backends.cudnn.benchmark = True
+    return {
+        "device": torch.cuda.get_device_name(0),
+        "cuda": torch.version.cuda,
+        "cudnn": str(torch.backends.cudnn.version()),
+        "precision": PRECISION,
+        "mode": MODE,
+    }
+
+
+def serve(speeds):
     work = None
     for line in sys.stdin:
         request = json.loads(line)
@@ -360,4 +451,8 @@ def main():
             break
 
 
-main()
+try:
+    main()
+except Unsupported as reason:
+    reply({"error": str(reason), "unsupported": True})
+    sys.exit(1)

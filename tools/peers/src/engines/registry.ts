@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { cudaVariants } from './cuda-variants.ts';
 import { peerFlags, thirdParty } from './third-party.ts';
 
 /** How an engine's process is started, and what is said of it. */
@@ -10,8 +11,12 @@ export interface EngineEntry {
   readonly title: string;
   /** Whether it needs the packages of `third-party`. */
   readonly installed: boolean;
-  /** Takes part only where it is named: engines on WebGPU, whose times are worth the wait only where there is a GPU. */
+  /** Takes part only where it is named: engines on GPUs, whose times are worth the wait only where there is one. */
   readonly named?: true;
+  /** It rounds factors to 10 bits after the point: what it may be off by is larger. */
+  readonly rounds?: boolean;
+  /** It reads works as ONNX models, and does not make them itself. */
+  readonly readsOnnx?: true;
   readonly command: (threads: number) => readonly string[];
 }
 
@@ -30,8 +35,8 @@ const pageEngine =
   (name: string): EngineEntry['command'] =>
   (threads) => [...nodeEngine('chromium.ts', peerFlags)(threads), name];
 
-/** The system's: Debian's torch is not seen by other Pythons. */
-const python = (): string => ['/usr/bin/python3'].find((path) => existsSync(path)) ?? 'python3';
+/** The one that is named, or the system's: Debian's torch is not seen by other Pythons. */
+const python = (): string => process.env['SHOAL_PYTHON'] ?? ['/usr/bin/python3'].find((path) => existsSync(path)) ?? 'python3';
 
 export const engines: readonly EngineEntry[] = [
   { name: 'shoal', kind: 'shoal', title: 'Shoal, Node, default flags', installed: false, command: nodeEngine('shoal-node.ts') },
@@ -51,6 +56,14 @@ export const engines: readonly EngineEntry[] = [
     installed: false,
     named: true,
     command: nodeEngine('shoal-webgpu-node.ts'),
+  },
+  {
+    name: 'shoal-webgpu-gpu',
+    kind: 'shoal',
+    title: 'Shoal, WebGPU, Node, on a GPU alone',
+    installed: false,
+    named: true,
+    command: (threads) => [...nodeEngine('shoal-webgpu-node.ts')(threads), 'hardware'],
   },
   {
     name: 'shoal-webgpu-chromium',
@@ -108,6 +121,34 @@ export const engines: readonly EngineEntry[] = [
       named: true,
       command: pageEngine(`${name}-webgpu`),
     };
+  }),
+  ...Object.keys(cudaVariants).map((variant): EngineEntry => ({
+    name: variant === 'kernels' ? 'shoal-cuda' : `shoal-cuda-${variant.replace('kernels-', '')}`,
+    kind: 'shoal',
+    title: `Shoal, CUDA, Node, ${variant}`,
+    installed: false,
+    named: true,
+    ...(variant.endsWith('tf32') ? { rounds: true } : {}),
+    command: (threads) => [...nodeEngine('shoal-cuda.ts')(threads), variant],
+  })),
+  ...(['float32', 'tf32'] as const).flatMap((precision): readonly EngineEntry[] => {
+    const common = { kind: 'peer', installed: false, named: true, ...(precision === 'tf32' ? { rounds: true } : {}) } as const;
+    const suffix = precision === 'tf32' ? '-tf32' : '';
+    return [
+      ...(['eager', 'graph'] as const).map((mode): EngineEntry => ({
+        ...common,
+        name: `pytorch-cuda${mode === 'graph' ? '-graph' : ''}${suffix}`,
+        title: `PyTorch, CUDA, ${precision}, ${mode === 'graph' ? 'captured as a CUDA graph' : 'eager'}`,
+        command: (threads) => [python(), source('pytorch.py'), String(threads), 'cuda', precision, mode],
+      })),
+      {
+        ...common,
+        name: `ort-cuda${suffix}`,
+        title: `ONNX Runtime, CUDA provider, ${precision}`,
+        readsOnnx: true,
+        command: (threads) => [python(), source('onnxruntime_cuda.py'), String(threads), precision],
+      },
+    ];
   }),
   {
     name: 'shoal-again',

@@ -4,8 +4,7 @@ import type { Engine, EngineOptions } from './engine.ts';
 import { openShoal } from './shoal.ts';
 
 export const shoalVersion = (): string =>
-  (JSON.parse(readFileSync(new URL('../../../../packages/backend-wasm/package.json', import.meta.url), 'utf8')) as { version: string })
-    .version;
+  (JSON.parse(readFileSync(new URL(import.meta.resolve('@shoal/backend-wasm/package.json')), 'utf8')) as { version: string }).version;
 
 /** With the flags that Node was started with, which are recorded: under `--experimental-wasm-revectorize` Shoal is asked to be wide. */
 export async function open(options: EngineOptions): Promise<Engine> {

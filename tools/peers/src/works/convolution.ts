@@ -3,8 +3,10 @@ import { costOf, input, sizeOf, topological, variable, type Value } from '@shoal
 import { numbers } from './numbers.ts';
 import type { Amount, Subject, Work } from './work.ts';
 
-interface Layer {
+export interface Layer {
   readonly name: string;
+  /** Default 1. */
+  readonly batch?: number;
   readonly size: number;
   readonly channels: number;
   readonly out: number;
@@ -60,8 +62,8 @@ const layers: readonly Layer[] = [
   { name: 'Grouped 32', size: 56, channels: 128, out: 128, window: 3, groups: 32 },
 ];
 
-const shapes = ({ size, channels, out, window, groups = 1 }: Layer) => ({
-  x: [1, size, size, channels],
+const shapes = ({ batch = 1, size, channels, out, window, groups = 1 }: Layer) => ({
+  x: [batch, size, size, channels],
   weight: [window, window, channels / groups, out],
 });
 
@@ -106,7 +108,7 @@ const withoutFor = ({ flop }: Amount, most: number): NonNullable<Work['without']
   flop > most ? { 'tfjs-cpu': 'plain JavaScript: one run takes too long to sample' } : {};
 
 /** Forward, and the gradients to the input and to the weights. */
-export const convolutionWorks: readonly Work[] = layers.flatMap((layer): readonly Work[] => {
+export function convolutionWorksOf(layer: Layer): readonly Work[] {
   const amount = amountOf(layer);
   const common = { group: 'layer', amount, tolerance, without: withoutFor(amount, 60e6) } as const;
   return [
@@ -114,4 +116,6 @@ export const convolutionWorks: readonly Work[] = layers.flatMap((layer): readonl
     { ...common, id: `${layer.name} bwd-data`, phase: 'bwd', build: () => backward(layer, 'x') },
     { ...common, id: `${layer.name} bwd-weights`, phase: 'bwd', without: withoutFor(amount, 6e6), build: () => backward(layer, 'weight') },
   ];
-});
+}
+
+export const convolutionWorks: readonly Work[] = layers.flatMap(convolutionWorksOf);

@@ -2,8 +2,10 @@
 export function numbers(count: number, seed: number): Float32Array {
   const modulus = 2 ** 31 - 1;
   let state = (seed * 7919 + 12345) % modulus;
-  return Float32Array.from({ length: count }, () => {
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
     state = (state * 48271) % modulus;
-    return (state >> 7) / 2 ** 23 - 1;
-  });
+    values[i] = (state >> 7) / 2 ** 23 - 1;
+  }
+  return values;
 }

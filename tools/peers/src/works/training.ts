@@ -22,7 +22,7 @@ const smallest: readonly string[] = ['sampler', 'tiny'];
  */
 
 /** A training step: forward, backward and the optimizer, all parameters staying in the engine. Dropout is off: no two engines draw alike. */
-export const trainingWorks: readonly Work[] = trainings.map(({ name, batch }): Work => {
+export function trainingWorkOf(name: Parameters<typeof networkNamed>[0], batch: number): Work {
   const network = networkNamed(name);
   const x = input('x', [batch, ...network.input]);
   const labels = input('labels', [batch], 'i32');
@@ -46,4 +46,6 @@ export const trainingWorks: readonly Work[] = trainings.map(({ name, batch }): W
       feeds: { x: numbers(sizeOf(x.shape), 1), labels: Int32Array.from({ length: batch }, (_, i) => (7 * i) % classes) },
     }),
   };
-});
+}
+
+export const trainingWorks: readonly Work[] = trainings.map(({ name, batch }) => trainingWorkOf(name, batch));

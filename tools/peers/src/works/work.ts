@@ -61,6 +61,8 @@ export interface Work {
   readonly phase: Phase;
   readonly amount: Amount;
   readonly tolerance: Tolerance;
+  /** Nothing else could compute what is expected: the first engine's results are. */
+  readonly comparedWithFirst?: boolean;
   /** Its floor is to copy as many bytes: the engine `copy` takes part. */
   readonly movesData?: boolean;
   /** Engines that are left out, by name, with the reason. */
