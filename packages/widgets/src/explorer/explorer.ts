@@ -140,7 +140,10 @@ export class DownsamplingExplorer extends LitElement {
     }
     this.#error = computation.kind === 'failed' ? computation.error : null;
     // While new numbers are on their way the old ones stay.
-    if (computation.kind === 'ready') this.#results = computation.results;
+    if (computation.kind === 'ready') {
+      this.#results = computation.results;
+      if (backend !== 'reference') this.#missing = null;
+    }
     this.requestUpdate();
   }
 
