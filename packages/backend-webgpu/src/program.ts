@@ -19,6 +19,7 @@ import type { Gpu } from './gpu.ts';
 import type { WebgpuKernel } from './kernel.ts';
 import { bytesOf, deviceArray, mapForReading, readArray, tensorUsage, type Variables } from './memory.ts';
 import { assemble, type Place } from './module.ts';
+import { halvesOf } from './storage.ts';
 import { maxSpans, Timer, wallNanoseconds } from './timer.ts';
 
 /** A dispatch that is ready to be encoded. */
@@ -91,6 +92,8 @@ async function placeTensors(
   const { stored } = schedule;
   const { minStorageBufferOffsetAlignment: alignment, maxBufferSize } = gpu.device.limits;
   const pageBytes = Math.floor(maxBufferSize / alignment) * alignment;
+  const isHalf = halvesOf(schedule, gpu.opened.storage);
+  const bytesIn = (value: Value): number => bytesOf(value, isHalf(value));
   const outputs = schedule.outputs.map(([, value]) => stored(value));
   const fixed = new Set(prelude.flatMap(({ step }) => step.outputs.filter((value) => value !== null)));
   const direct = new Map(schedule.updates.flatMap((update) => (update.direct ? [[update.value, update.variable] as const] : [])));
@@ -106,7 +109,7 @@ async function placeTensors(
 
   const staticPlan = planMemory({
     steps: withScratch(prelude),
-    bytesOf,
+    bytesOf: bytesIn,
     alignment,
     pageBytes,
     before: constants,
@@ -116,7 +119,7 @@ async function placeTensors(
   const copies = new Set(staged.values());
   const memory = planMemory({
     steps: withScratch(steps),
-    bytesOf,
+    bytesOf: bytesIn,
     alignment,
     pageBytes,
     before: [...[...read].filter((value) => value.origin.kind === 'input'), ...copies],
@@ -145,12 +148,12 @@ async function placeTensors(
     const own = memory.placements.get(value);
     const { offset } = own ?? staticPlan.placements.get(value)!;
     const buffer = (own ? arena : fixedBuffers)[Math.floor(offset / pageBytes)]!;
-    return { buffer, offset: offset % pageBytes, bytes: bytesOf(value) };
+    return { buffer, offset: offset % pageBytes, bytes: bytesIn(value), half: isHalf(value) };
   };
   await gpu.validated('constants', () => {
     for (const value of constants) {
-      const { buffer, offset } = placeOf(value);
-      if (value.origin.kind === 'constant') gpu.device.queue.writeBuffer(buffer, offset, deviceArray(value, value.origin.data));
+      const { buffer, offset, half } = placeOf(value);
+      if (value.origin.kind === 'constant') gpu.device.queue.writeBuffer(buffer, offset, deviceArray(value, value.origin.data, half));
     }
   });
   return {
