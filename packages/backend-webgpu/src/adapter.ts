@@ -34,6 +34,8 @@ export interface OpenedDevice {
   /** Null without timestamp queries. In nanoseconds. */
   readonly timestampResolution: number | null;
   readonly storage: Storage;
+  /** The fewest threads that act as one subgroup; 0 without the feature `subgroups`. */
+  readonly subgroup: number;
 }
 
 const unavailable = (fact: string, next?: string, cause?: unknown): ShoalError =>
@@ -62,9 +64,11 @@ export async function openDevice({
   if (storage === 'f16' && !adapter.features.has('shader-f16')) {
     throw unavailable(`storage 'f16' needs the feature shader-f16, which ${nameOf(adapter)} lacks`, "Use storage 'f32'");
   }
+  const subgroup = adapter.features.has('subgroups') ? adapter.info.subgroupMinSize : 0;
   const requiredFeatures: GPUFeatureName[] = [
     ...(timed ? (['timestamp-query'] as const) : []),
     ...(storage === 'f16' ? (['shader-f16'] as const) : []),
+    ...(subgroup > 0 ? (['subgroups'] as const) : []),
   ];
   let device: GPUDevice;
   try {
@@ -73,7 +77,7 @@ export async function openDevice({
     throw unavailable(`the adapter gave no device: ${String(cause)}`, adapterHint, cause);
   }
   const timestampResolution = timed ? (own === undefined && exactTimestamps ? 1 : 65536) : null;
-  return { gpu, device, info: describe(adapter, { precision, storage }, timestampResolution), timestampResolution, storage };
+  return { gpu, device, info: describe(adapter, { precision, storage }, timestampResolution), timestampResolution, storage, subgroup };
 }
 
 /** The adapter's maxima of what computing needs; the defaults would limit a tensor to 128 MiB. */

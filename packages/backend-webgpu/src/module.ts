@@ -43,16 +43,19 @@ export function assemble(
   const functions = used.map((accessor) => accessor.print(bindings.elements));
   const groups = fold(dispatch.groups, limits.workgroupsPerDimension);
   const [x, y, z] = groups;
+  const usesSubgroups = mentions(body, 'shoal_invocation');
+  const invocation = usesSubgroups ? ', @builtin(subgroup_invocation_id) shoal_invocation: u32' : '';
+  const directives = `${bindings.usesHalves ? 'enable f16;\n' : ''}${usesSubgroups ? 'enable subgroups;\n' : ''}`;
   const guard = x * y * z === dispatch.groups ? '' : `  if (group >= ${dispatch.groups}) { return; }\n`;
   const text = `${[...functions, declarations].join('\n')}
 @compute @workgroup_size(${size})
-fn main(@builtin(workgroup_id) shoal_group: vec3<u32>, @builtin(local_invocation_index) shoal_lane: u32) {
+fn main(@builtin(workgroup_id) shoal_group: vec3<u32>, @builtin(local_invocation_index) shoal_lane: u32${invocation}) {
   let group = i32(shoal_group.x${y > 1 ? ` + ${x}u * shoal_group.y` : ''}${z > 1 ? ` + ${x * y}u * shoal_group.z` : ''});
   let lane = i32(shoal_lane);
 ${guard}${body}
 }
 `;
-  return { source: `${bindings.directives}${bindings.declarations}${helpersOf(text)}${text}`, bindings: bindings.list, groups };
+  return { source: `${directives}${bindings.declarations}${helpersOf(text)}${text}`, bindings: bindings.list, groups };
 }
 
 const mentions = (text: string, name: string): boolean => new RegExp(`\\b${name}\\b`).test(text);
@@ -82,7 +85,7 @@ export function fold(groups: number, limit: number): readonly [number, number, n
 
 interface Bound {
   readonly list: readonly Binding[];
-  readonly directives: string;
+  readonly usesHalves: boolean;
   readonly declarations: string;
   readonly elements: Elements;
 }
@@ -193,7 +196,7 @@ function bind(op: string, accessors: readonly Accessor[], placeOf: (value: Value
   };
   return {
     list,
-    directives: spans.some(({ element: each }) => each === 'f16') ? 'enable f16;\n' : '',
+    usesHalves: spans.some(({ element: each }) => each === 'f16'),
     declarations: list.map(declare).join(''),
     elements: {
       load,

@@ -59,7 +59,7 @@ export async function compileProgram(
   schedule: Schedule,
   kernelFor: (node: Node) => WebgpuKernel,
 ): Promise<DeviceProgram> {
-  const emit = (steps: readonly Step[]): EmittedStep[] => steps.map((step) => emitStep(step, kernelFor(step.node)));
+  const emit = (steps: readonly Step[]): EmittedStep[] => steps.map((step) => emitStep(step, kernelFor(step.node), gpu.opened.subgroup));
   const [prelude, steps] = [emit(schedule.prelude), emit(schedule.steps)];
   const placed = await placeTensors(gpu, variables, schedule, prelude, steps);
   try {

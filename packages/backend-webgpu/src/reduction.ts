@@ -70,6 +70,8 @@ return ${type}(${arithmetic.lift(lifted).join(', ')});
     name,
     width: lanes,
     hasZero: arithmetic.hasZero,
+    parts,
+    subgroup: site.subgroup,
     declarations: types + termOf + pivot + value,
     prepare: (o) => (pivoted ? `${name}_pivot = ${name}_term(${o}, 0);\n` : ''),
   };
@@ -168,6 +170,8 @@ interface Stage {
   /** Neighbouring results that a thread takes. */
   readonly width: Width;
   readonly hasZero: boolean;
+  readonly parts: number;
+  readonly subgroup: number;
   /** The type NAME_total, NAME_value(o, r), which gives that of a term, and NAME_join(a, b). */
   readonly declarations: string;
   /** Statements before the terms of a result. */
@@ -183,19 +187,34 @@ ${write('i', 'total')}`;
   return elements(results, body, declarations);
 }
 
-/** Joins what the threads of a workgroup hold, down to `width` of them. */
-function joined(name: string, size: number, width: number): string {
+/**
+ * Joins what the threads of a workgroup hold, down to `width` of them: thread `lane` has `joined`, of results `lane % width`. As soon as
+ * the totals left are as few as the threads of a subgroup, each of these holds all of them and joins them without memory or barriers,
+ * in the order of the levels before, so that subgroups change no bit. WGSL does not say which threads they are; all come to the same.
+ */
+function joined({ name, parts, subgroup }: Stage, size: number, width: number): string {
   const shared = `${name}_shared`;
+  const few = Math.min(subgroup, size);
+  const last = few > width ? few : width;
   let levels = `${shared}[lane] = total;\nworkgroupBarrier();\n`;
-  for (let half = size / 2; half >= width; half /= 2) {
+  for (let half = size / 2; half >= last; half /= 2) {
     levels += `if (lane < ${half}) { ${shared}[lane] = ${name}_join(${shared}[lane], ${shared}[lane + ${half}]); }\nworkgroupBarrier();\n`;
   }
-  return levels;
+  if (last === width) return `${levels}let joined = ${shared}[lane % ${width}];\n`;
+  const shuffled = (how: string, by: string): string =>
+    `${name}_total(${partsOf('total.', parts)
+      .map((part) => `${how}(${part}, ${by})`)
+      .join(', ')})`;
+  levels += `total = ${shared}[shoal_invocation % ${few}u];\n`;
+  for (let half = few / 2; half >= width; half /= 2)
+    levels += `total = ${name}_join(total, ${shuffled('subgroupShuffleDown', `${half}u`)});\n`;
+  return `${levels}let joined = ${shuffled('subgroupShuffle', `u32(lane % ${width})`)};\n`;
 }
 
 const sharedTotals = (name: string, size: number): string => `var<workgroup> ${name}_shared: array<${name}_total, ${size}>;\n`;
 
-function tree({ name, hasZero, declarations, prepare }: Stage, results: number, chunks: number, terms: number, write: Write): Dispatch {
+function tree(stage: Stage, results: number, chunks: number, terms: number, write: Write): Dispatch {
+  const { name, hasZero, declarations, prepare } = stage;
   const perChunk = Math.ceil(terms / chunks);
   const size = perChunk >= 1024 ? 256 : 64;
   // A lane without terms repeats the chunk's last, which changes no maximum.
@@ -205,18 +224,13 @@ let begin = chunk * ${perChunk};
 let end = min(begin + ${perChunk}, ${terms});
 ${prepare('o')}var total = ${hasZero ? `${name}_total()` : `${name}_value(o, min(begin + lane, end - 1))`};
 for (var r = begin + lane${hasZero ? '' : ` + ${size}`}; r < end; r += ${size}) { total = ${name}_join(total, ${name}_value(o, r)); }
-${joined(name, size, 1)}if (lane == 0) {\n${write('o', `${name}_shared[0]`)}\n}`;
+${joined(stage, size, 1)}if (lane == 0) {\n${write('o', 'joined')}\n}`;
   return workgroups(results * chunks, size, body, declarations + sharedTotals(name, size));
 }
 
 /** A workgroup for a band of neighbouring results: threads side by side read neighbours, those of one result join in a tree. */
-function band(
-  { name, width: lanes, hasZero, declarations, prepare }: Stage,
-  results: number,
-  chunks: number,
-  terms: number,
-  write: Write,
-): Dispatch {
+function band(stage: Stage, results: number, chunks: number, terms: number, write: Write): Dispatch {
+  const { name, width: lanes, hasZero, declarations, prepare } = stage;
   const width = bandWidth(results * lanes) / lanes;
   const size = (bandSide * bandResults) / lanes;
   const side = size / width;
@@ -229,7 +243,7 @@ let begin = chunk * ${perChunk} + lane / ${width};
 let end = min((chunk + 1) * ${perChunk}, ${terms});
 ${prepare('o')}var total = ${hasZero ? `${name}_total()` : `${name}_value(o, min(begin, end - 1))`};
 for (var r = begin${hasZero ? '' : ` + ${side}`}; r < end; r += ${side}) { total = ${name}_join(total, ${name}_value(o, r)); }
-${joined(name, size, width)}if (lane < ${width} && place < ${results}) {\n${write('o', `${name}_shared[lane]`)}\n}`;
+${joined(stage, size, width)}if (lane < ${width} && place < ${results}) {\n${write('o', 'joined')}\n}`;
   const groups = Math.ceil(results / width) * chunks;
   return workgroups(groups, size, body, declarations + sharedTotals(name, size));
 }
