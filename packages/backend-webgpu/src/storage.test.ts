@@ -1,6 +1,20 @@
-import { createRuntime, expression as e, input, map, reduce, variable, type Runtime, type ShoalError, type Value } from '@shoal/core';
+import {
+  createRuntime,
+  expression as e,
+  input,
+  map,
+  reduce,
+  variable,
+  type Backend,
+  type Device,
+  type Runtime,
+  type ShoalError,
+  type Value,
+} from '@shoal/core';
 import { describe, expect, test } from 'vitest';
+import type { WebgpuDevice } from './device.ts';
 import { emitCopy } from './emit.ts';
+import type { WebgpuKernel } from './kernel.ts';
 import { assemble, type Place } from './module.ts';
 import { halfBits } from './storage.ts';
 import { nullBackend } from './testing.ts';
@@ -63,8 +77,9 @@ describe('shaders', () => {
   });
 });
 
-const opened = await nullBackend({ storage: 'f16' });
-if (typeof opened === 'string') test.skip(`plans of half storage skipped: ${opened}`);
+const [opened, plain] = [await nullBackend({ storage: 'f16' }), await nullBackend()];
+if (typeof opened === 'string' || typeof plain === 'string')
+  test.skip(`plans of half storage skipped: ${[opened, plain].find((why) => typeof why === 'string')}`);
 else {
   describe('the plan', () => {
     const bytesOf = async (build: (x: Value) => Value, updates: readonly (readonly [ReturnType<typeof variable>, Value])[] = []) => {
@@ -82,6 +97,22 @@ else {
         ['64x32', 2 * 64 * 32],
         ['64', 4 * 64],
       ]);
+    });
+    test('what the prelude leaves for the steps takes two bytes a number', async () => {
+      const weights = variable('weights', [3, 64, 32]);
+      const folded = reduce(weights, { kind: 'max', axes: [0] });
+      const x = input('x', [64, 32]);
+      const [y, z] = [map([x, folded], (a, b) => e.mul(a, b)), reduce(folded, { kind: 'sum', axes: [0] })];
+      const program = { outputs: { y, z: map([z, reduce(x, { kind: 'sum', axes: [0] })], (a, b) => e.add(a, b)) } };
+      const held = async (backend: Backend<WebgpuKernel>): Promise<number> => {
+        let device: Device<WebgpuKernel> | undefined;
+        const runtime = await createRuntime({ ...backend, open: async () => (device = await backend.open()) });
+        await runtime.compile(program);
+        const { bytes } = (device as WebgpuDevice).usage;
+        await runtime.dispose();
+        return bytes;
+      };
+      expect((await held(plain)) - (await held(opened))).toBe(2 * 64 * 32);
     });
     test('vectors, and all of a program that updates variables, stay float32', async () => {
       const ending = (x: Value): Value => reduce(twoSteps(x), { kind: 'max' });
