@@ -2,6 +2,7 @@ import { conv2d, type Conv2dOptions } from '@shoal/conv';
 import { convReference } from '@shoal/conv/reference';
 import { convWebgpu } from '@shoal/conv/webgpu';
 import {
+  apply,
   constant,
   createRuntime,
   expression as e,
@@ -12,6 +13,7 @@ import {
   stopGradient,
   type Runtime,
   type Shape,
+  type TensorData,
   type Value,
 } from '@shoal/core';
 import { reference } from '@shoal/core/reference';
@@ -20,6 +22,7 @@ import { mathReference } from '@shoal/math/reference';
 import { mathWebgpu } from '@shoal/math/webgpu';
 import { poolReference } from '@shoal/pool/reference';
 import { poolWebgpu } from '@shoal/pool/webgpu';
+import { batchNormOp } from '@shoal/residual';
 import { residualReference } from '@shoal/residual/reference';
 import { residualWebgpu } from '@shoal/residual/webgpu';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -56,7 +59,13 @@ await onWebgpu((backend) =>
       );
     });
 
-    /** The largest error against the reference, relative to the largest value. */
+    /** The largest error, relative to the largest value. */
+    const relativeError = (actual: TensorData, expected: TensorData): number => {
+      const [found, right] = [Array.from(actual), Array.from(expected)];
+      const most = (values: readonly number[]): number => values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+      return most(right.map((value, i) => value - found[i]!)) / most(right);
+    };
+    /** That of a result, against the reference. */
     const errorOf = async (build: (x: Value, y: Value) => Value, xShape: Shape, yShape: Shape): Promise<number> => {
       const [x, y] = [input('x', xShape), input('y', yShape)];
       const feeds = { x: spread(sizeOf(xShape)), y: spread(sizeOf(yShape), 0.7) };
@@ -64,7 +73,7 @@ await onWebgpu((backend) =>
       const [actual, expected] = await Promise.all(
         [runtime, oracle].map(async (each) => (await (await each.compile(program)).run(feeds))['z']!),
       );
-      return Math.max(...expected!.map((value, i) => Math.abs(value - actual![i]!))) / Math.max(...expected!.map(Math.abs));
+      return relativeError(actual!, expected!);
     };
     const weightGradient =
       (options: Conv2dOptions) =>
@@ -104,11 +113,36 @@ await onWebgpu((backend) =>
         );
       expect(await errorOf(build, [1, 5, 7, 8], [3, 3, 8, 8])).toBeLessThan(2e-6);
     });
+    // Bands of fewer and of more results than a workgroup takes, one by one and four at a time; so many cells that workgroups share them.
+    test.each([3, 12, 65])('batch norm of %i channels over many cells, around a large mean', async (channels) => {
+      const [x, gamma, beta] = [input('x', [2, 73, 67, channels]), input('gamma', [channels]), input('beta', [channels])];
+      const [y, mean, variance] = apply(batchNormOp, [x, gamma, beta], { epsilon: 1e-5 });
+      const seed = input('seed', x.shape);
+      const [dx, dGamma, dBeta] = gradients(y!, [x, gamma, beta], { seed });
+      const program = { outputs: { y: y!, mean: mean!, variance: variance!, dx: dx!, dGamma: dGamma!, dBeta: dBeta! } };
+      const size = sizeOf(x.shape);
+      const feeds = {
+        x: spread(size).map((value) => 10 + value),
+        gamma: spread(channels, 2),
+        beta: spread(channels),
+        seed: spread(size).map((value) => value * (value + 0.5)),
+      };
+      const [actual, expected] = await Promise.all([runtime, oracle].map(async (each) => (await each.compile(program)).run(feeds)));
+      const errors = Object.keys(expected!).map((name) => [name, relativeError(actual![name]!, expected![name]!)] as const);
+      expect(errors.filter(([name, error]) => !(error < (name === 'mean' ? 1e-7 : 2e-6)))).toEqual([]);
+    });
     test('a weight gradient over many cells', async () => {
       expect(await errorOf(weightGradient({ stride: 2, padding: 1 }), [2, 40, 36, 3], [3, 3, 3, 9])).toBeLessThan(2e-6);
     });
-    test('a depthwise weight gradient over many cells', async () => {
-      expect(await errorOf(weightGradient({ groups: 4 }), [2, 80, 70, 4], [2, 3, 1, 4])).toBeLessThan(2e-6);
+    // Depthwise by four and by one, four channels in a group, and fours that lie across groups.
+    test.each([
+      [4, 1, 1],
+      [5, 1, 1],
+      [2, 3, 4],
+      [4, 2, 3],
+      [3, 2, 2],
+    ])('a weight gradient of %i groups of %i to %i channels over many cells', async (groups, inner, outer) => {
+      expect(await errorOf(weightGradient({ groups }), [2, 80, 70, groups * inner], [2, 3, inner, groups * outer])).toBeLessThan(2e-6);
     });
   }),
 );

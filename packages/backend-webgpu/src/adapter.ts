@@ -1,5 +1,6 @@
 import { adapterHint, exactTimestamps, openDawn } from '#dawn';
 import { ShoalError, type DeviceInfo } from '@shoal/core';
+import type { Storage } from './storage.ts';
 
 /** How variants of kernels are chosen by timing. */
 export interface AutotuneOptions {
@@ -31,6 +32,12 @@ export interface WebgpuOptions {
    * of direct float32 sums. `strict`: all are direct. Which way a layer takes follows from its shape alone.
    */
   readonly precision?: 'default' | 'strict';
+  /**
+   * `f16`: what the steps of a program hand to each other, and constants, lie as half floats, in half the room; kernels compute in float32.
+   * Numbers then have 11 bits, and beyond 65504 they are infinite. Inputs, outputs, variables, scalars and vectors stay float32, and so
+   * does a program that updates variables. Needs an adapter with `shader-f16`. Default `f32`.
+   */
+  readonly storage?: Storage;
   /** Take the adapter that computes on the CPU (SwiftShader). Default false. */
   readonly software?: boolean;
   /** Which of several adapters to prefer. */
@@ -52,6 +59,9 @@ export interface OpenedDevice {
   readonly info: DeviceInfo;
   /** Null without timestamp queries. In nanoseconds. */
   readonly timestampResolution: number | null;
+  readonly storage: Storage;
+  /** The fewest threads that act as one subgroup; 0 without the feature `subgroups`. */
+  readonly subgroup: number;
 }
 
 const unavailable = (fact: string, next?: string, cause?: unknown): ShoalError =>
@@ -61,6 +71,7 @@ const unavailable = (fact: string, next?: string, cause?: unknown): ShoalError =
 export async function openDevice({
   gpu: given,
   precision = 'default',
+  storage = 'f32',
   software = false,
   powerPreference,
   dawnFlags = [],
@@ -76,14 +87,23 @@ export async function openDevice({
   }
   if (!adapter) throw unavailable(`WebGPU has no ${software ? 'software ' : ''}adapter`, adapterHint);
   const timed = adapter.features.has('timestamp-query');
+  if (storage === 'f16' && !adapter.features.has('shader-f16')) {
+    throw unavailable(`storage 'f16' needs the feature shader-f16, which ${nameOf(adapter)} lacks`, "Use storage 'f32'");
+  }
+  const subgroup = adapter.features.has('subgroups') ? adapter.info.subgroupMinSize : 0;
+  const requiredFeatures: GPUFeatureName[] = [
+    ...(timed ? (['timestamp-query'] as const) : []),
+    ...(storage === 'f16' ? (['shader-f16'] as const) : []),
+    ...(subgroup > 0 ? (['subgroups'] as const) : []),
+  ];
   let device: GPUDevice;
   try {
-    device = await adapter.requestDevice({ requiredFeatures: timed ? ['timestamp-query'] : [], requiredLimits: limitsOf(adapter) });
+    device = await adapter.requestDevice({ requiredFeatures, requiredLimits: limitsOf(adapter) });
   } catch (cause) {
     throw unavailable(`the adapter gave no device: ${String(cause)}`, adapterHint, cause);
   }
   const timestampResolution = timed ? (own === undefined && exactTimestamps ? 1 : 65536) : null;
-  return { gpu, device, info: describe(adapter, precision, timestampResolution), timestampResolution };
+  return { gpu, device, info: describe(adapter, { precision, storage }, timestampResolution), timestampResolution, storage, subgroup };
 }
 
 /** The adapter's maxima of what computing needs; the defaults would limit a tensor to 128 MiB. */
@@ -102,12 +122,20 @@ function limitsOf({ limits }: GPUAdapter): Record<string, number> {
   return Object.fromEntries(names.map((name) => [name, limits[name]]));
 }
 
-function describe({ info, limits, features }: GPUAdapter, precision: 'default' | 'strict', timestampResolution: number | null): DeviceInfo {
+const nameOf = ({ info }: GPUAdapter): string =>
+  [info.vendor, info.description || info.device || info.architecture].filter((part) => part !== '').join(' ') ||
+  'an adapter that does not say its name';
+
+function describe(
+  adapter: GPUAdapter,
+  { precision, storage }: Required<Pick<WebgpuOptions, 'precision' | 'storage'>>,
+  timestampResolution: number | null,
+): DeviceInfo {
+  const { info, limits, features } = adapter;
   const software = info.isFallbackAdapter;
-  const named = [info.vendor, info.description || info.device || info.architecture].filter((part) => part !== '').join(' ');
   return {
     backend: 'webgpu',
-    device: named || 'an adapter that does not say its name',
+    device: nameOf(adapter),
     threads: 1,
     clock: timestampResolution === null ? 'performance.now around submit and onSubmittedWorkDone' : 'timestamp-query',
     flags: {
@@ -115,6 +143,7 @@ function describe({ info, limits, features }: GPUAdapter, precision: 'default' |
       architecture: info.architecture,
       software,
       winograd: precision === 'default',
+      storage,
       features: [...features].toSorted().join(' '),
       maxBufferSize: limits.maxBufferSize,
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,

@@ -18,7 +18,7 @@ import {
 } from '@shoal/core';
 import { reference } from '@shoal/core/reference';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { elements, wgslKernel, type WebgpuKernel } from './kernel.ts';
 import { softwareBackend } from './testing.ts';
 
@@ -144,6 +144,20 @@ function deviceTests(backend: Backend<WebgpuKernel>): void {
     });
   });
 
+  /** The backend on an adapter that says that it has nothing beside what every one has. */
+  function withoutFeatures(own: Backend<WebgpuKernel>): Backend<WebgpuKernel> {
+    const requestAdapter: GPU['requestAdapter'] = Reflect.get(GPU.prototype, 'requestAdapter');
+    const open = async () => {
+      const spy = vi.spyOn(GPU.prototype, 'requestAdapter').mockImplementation(async function (this: GPU, options) {
+        const adapter = (await requestAdapter.call(this, options))!;
+        const requestDevice = adapter.requestDevice.bind(adapter);
+        return { features: new Set(), limits: adapter.limits, info: adapter.info, requestDevice } as unknown as GPUAdapter;
+      });
+      return own.open().finally(() => spy.mockRestore());
+    };
+    return { ...own, open };
+  }
+
   /** An op that no other kernel absorbs. */
   function randomLike(x: Value): Value {
     const bits = randomBits(constant(1, [], 'u32'), { stream: 0, seed: 0, shape: x.shape });
@@ -175,6 +189,33 @@ function deviceTests(backend: Backend<WebgpuKernel>): void {
       );
       const scale = Math.max(1, ...expected!.map(Math.abs));
       expect(Math.max(...expected!.map((value, i) => Math.abs(value - actual![i]!)))).toBeLessThan(1e-7 * scale);
+    });
+    test('subgroups change no bit', async (context) => {
+      const supported = String(runtime.info.flags['features']).split(' ').includes('subgroups');
+      if (!supported) context.skip('the adapter has no subgroups');
+      const plain = await createRuntime(withoutFeatures(backend));
+      const shapes = [
+        [7, 1000],
+        [3, 5001],
+        [40_000, 3],
+        [20_000, 48],
+      ] as const;
+      const inputs = shapes.map((shape, k) => input(`x${k}`, shape));
+      const outputs = Object.fromEntries(
+        inputs.flatMap((x, k) => [
+          [`sum${k}`, reduce(x, { kind: 'sum', axes: [k < 2 ? 1 : 0] })],
+          [`max${k}`, reduce(x, { kind: 'max', axes: [k < 2 ? 1 : 0] })],
+        ]),
+      );
+      const feeds = Object.fromEntries(shapes.map((shape, k) => [`x${k}`, ramp(sizeOf(shape))]));
+      const modules = vi.spyOn(GPUDevice.prototype, 'createShaderModule');
+      const [own, other] = await Promise.all([runtime, plain].map(async (each) => (await each.compile({ outputs })).run(feeds)));
+      const shaders = modules.mock.calls.map(([{ code }]) => code);
+      modules.mockRestore();
+      await plain.dispose();
+      expect(own).toEqual(other);
+      const shuffled = shaders.filter((code) => code.includes('subgroupShuffleDown'));
+      expect([shuffled.length, shaders.length - shuffled.length].map((count) => count >= shapes.length)).toEqual([true, true]);
     });
     test('the same run gives the same bits', async () => {
       const x = input('x', [100_000]);

@@ -37,7 +37,7 @@ export class WebgpuDevice implements Device<WebgpuKernel> {
   }
 
   count(schedule: Schedule, kernelFor: (node: Node) => WebgpuKernel): readonly StepCount[] {
-    return schedule.steps.map((step) => countStep(emitStep(step, kernelFor(step.node))));
+    return schedule.steps.map((step) => countStep(emitStep(step, kernelFor(step.node), this.#gpu.opened.subgroup)));
   }
 
   async read(variable: Variable): Promise<TensorData> {

@@ -31,12 +31,13 @@ export interface EmittedStep {
 }
 
 /** Asks the kernel of a step for its text. */
-export function emitStep(step: Step, kernel: WebgpuKernel): EmittedStep {
+export function emitStep(step: Step, kernel: WebgpuKernel, subgroup: number): EmittedStep {
   const accessors: Accessor[] = [];
   const scratch: Value[] = [];
   const { node } = step;
   const site: WgslSite<object> = {
     attributes: node.attributes,
+    subgroup,
     inputs: node.inputs.map(({ shape, dtype }, k): WgslInput => {
       const name = `in${k}`;
       const fused = step.loads[k];

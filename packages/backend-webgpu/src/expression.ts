@@ -148,19 +148,6 @@ export const helpers: Readonly<Record<string, string>> = {
   let positive = select(select(log(x), -infinity, x == 0.0), x, x == infinity || shoal_nan(x));
   return select(positive, bitcast<f32>(shoal_infinity | 0x400000u), x < 0.0);
 }`,
-  // Two floats hold a sum and what rounding took from it (Knuth's two-sum).
-  shoal_add: `fn shoal_add(sum: vec2<f32>, x: f32) -> vec2<f32> {
-  let total = sum.x + x;
-  let part = total - sum.x;
-  return vec2<f32>(total, sum.y + ((sum.x - (total - part)) + (x - part)));
-}`,
-  shoal_join: `fn shoal_join(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
-  return shoal_add(a, b.x) + vec2<f32>(0.0, b.y);
-}`,
-  // An infinite sum has no meaningful rest.
-  shoal_rounded: `fn shoal_rounded(sum: vec2<f32>) -> f32 {
-  return select(sum.x, sum.x + sum.y, abs(sum.x) <= 3.4028234e38);
-}`,
   // By e^-2|x|, which cannot overflow; the series near 0, where 1 - e^-2|x| would cancel.
   shoal_tanh: `fn shoal_tanh(x: f32) -> f32 {
   let s = x * x;

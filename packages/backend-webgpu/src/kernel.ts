@@ -71,6 +71,8 @@ export interface WgslSite<A> {
   readonly inputs: readonly WgslInput[];
   readonly outputs: readonly WgslOutput[];
   readonly attributes: A;
+  /** How many threads share values without memory, at least: WGSL's subgroup operations may be used. 0 where the device has none. */
+  readonly subgroup: number;
   readonly scratch: (dtype: Dtype, size: number) => WgslScratch;
 }
 

@@ -1,19 +1,25 @@
 import { hostArray, ShoalError, sizeOf, type TensorData, type Value, type Variable } from '@shoal/core';
 import type { Gpu } from './gpu.ts';
 import type { Place } from './module.ts';
+import { halfBits } from './storage.ts';
 
 const chunkBytes = 4 * 2 ** 20;
 
 /** How buffers that hold tensors are used; a function, because the flags exist only where WebGPU does. */
 export const tensorUsage = (): GPUBufferUsageFlags => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
 
-/** Bytes of a tensor on the device; an empty one takes an element, since bindings may not be empty. */
-export const bytesOf = ({ shape }: Value): number => 4 * Math.max(1, sizeOf(shape));
+/** Bytes of a tensor on the device, in whole words; an empty one takes a word, since bindings may not be empty. */
+export const bytesOf = ({ shape }: Value, half = false): number => 4 * Math.max(1, Math.ceil(sizeOf(shape) / (half ? 2 : 1)));
 
-type HostArray = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+type HostArray = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
 
-/** Data as the device stores it. */
-export function deviceArray({ dtype }: Value, data: TensorData): HostArray {
+/** Data as the device stores it, in whole words. */
+export function deviceArray({ dtype }: Value, data: TensorData, half = false): HostArray {
+  if (half) {
+    const bits = new Uint16Array(2 * Math.ceil(data.length / 2));
+    bits.set(Array.from(data, halfBits));
+    return bits;
+  }
   const array = hostArray(dtype, data.length) as HostArray;
   array.set(data);
   return array;

@@ -9,9 +9,11 @@ export interface Place {
   /** In bytes. */
   readonly offset: number;
   readonly bytes: number;
+  /** Its f32 lie as half floats; loads and stores convert. */
+  readonly half?: boolean;
 }
 
-export interface Binding extends Place {
+export interface Binding extends Omit<Place, 'half'> {
   readonly access: 'read' | 'read_write';
 }
 
@@ -41,16 +43,19 @@ export function assemble(
   const functions = used.map((accessor) => accessor.print(bindings.elements));
   const groups = fold(dispatch.groups, limits.workgroupsPerDimension);
   const [x, y, z] = groups;
+  const usesSubgroups = mentions(body, 'shoal_invocation');
+  const invocation = usesSubgroups ? ', @builtin(subgroup_invocation_id) shoal_invocation: u32' : '';
+  const directives = `${bindings.usesHalves ? 'enable f16;\n' : ''}${usesSubgroups ? 'enable subgroups;\n' : ''}`;
   const guard = x * y * z === dispatch.groups ? '' : `  if (group >= ${dispatch.groups}) { return; }\n`;
   const text = `${[...functions, declarations].join('\n')}
 @compute @workgroup_size(${size})
-fn main(@builtin(workgroup_id) shoal_group: vec3<u32>, @builtin(local_invocation_index) shoal_lane: u32) {
+fn main(@builtin(workgroup_id) shoal_group: vec3<u32>, @builtin(local_invocation_index) shoal_lane: u32${invocation}) {
   let group = i32(shoal_group.x${y > 1 ? ` + ${x}u * shoal_group.y` : ''}${z > 1 ? ` + ${x * y}u * shoal_group.z` : ''});
   let lane = i32(shoal_lane);
 ${guard}${body}
 }
 `;
-  return { source: `${bindings.declarations}${helpersOf(text)}${text}`, bindings: bindings.list, groups };
+  return { source: `${directives}${bindings.declarations}${helpersOf(text)}${text}`, bindings: bindings.list, groups };
 }
 
 /** The accessors that a dispatch calls. */
@@ -84,6 +89,7 @@ export function fold(groups: number, limit: number): readonly [number, number, n
 
 interface Bound {
   readonly list: readonly Binding[];
+  readonly usesHalves: boolean;
   readonly declarations: string;
   readonly elements: Elements;
 }
@@ -92,11 +98,14 @@ interface Span {
   readonly buffer: GPUBuffer;
   readonly from: number;
   readonly to: number;
-  /** Undefined where tensors of several kinds share it: bits are reinterpreted. */
-  readonly dtype: Dtype | undefined;
+  readonly element: Dtype | 'f16';
+  /** Whether tensors of several kinds share it: bits are reinterpreted. */
+  readonly shared: boolean;
   /** Whether its elements are bound four by four. */
   readonly packed: boolean;
 }
+
+const bytesOfElement = (element: Span['element']): number => (element === 'f16' ? 2 : 4);
 
 /**
  * Tensors whose elements a dispatch reaches four at a time. Not those that it also writes one by one: a store into one component of
@@ -120,8 +129,10 @@ function bind(op: string, accessors: readonly Accessor[], placeOf: (value: Value
   const packed = packedValues(accessors);
   const written = new Set([...writes].map((value) => placeOf(value).buffer));
   const single = (value: Value): Span => {
-    const { buffer, offset, bytes } = placeOf(value);
-    return { buffer, from: offset, to: offset + bytes, dtype: value.dtype, packed: packed.has(value) && bytes % 16 === 0 };
+    const { buffer, offset, bytes, half } = placeOf(value);
+    const element = half ? 'f16' : value.dtype;
+    const isPacked = packed.has(value) && bytes % (4 * bytesOfElement(element)) === 0;
+    return { buffer, from: offset, to: offset + bytes, element, shared: false, packed: isPacked };
   };
   let spans = distinct(values.map(single));
   while (spans.length > storageBuffers) {
@@ -135,30 +146,45 @@ function bind(op: string, accessors: readonly Accessor[], placeOf: (value: Value
       });
     }
     const joined = spans.filter((span) => span.buffer === buffer);
-    const whole = {
+    const whole: Span = {
       buffer,
       from: Math.min(...joined.map(({ from }) => from)),
       to: Math.max(...joined.map(({ to }) => to)),
-      dtype: undefined,
+      // A word holds two halves, and two threads may not each write a part of it.
+      element: joined.some(({ element }) => element === 'f16') ? 'f16' : 'u32',
+      shared: true,
       packed: false,
     };
     spans = [...spans.filter((span) => span.buffer !== buffer), whole];
   }
-  const spanOf = (value: Value): { readonly name: string; readonly base: number; readonly span: Span } => {
-    const { buffer, offset } = placeOf(value);
+  const spanOf = (value: Value): { readonly name: string; readonly base: number; readonly span: Span; readonly half: boolean } => {
+    const { buffer, offset, half = false } = placeOf(value);
     const at = spans.findIndex((span) => span.buffer === buffer && span.from <= offset && offset < span.to);
-    return { name: `t${at}`, base: (offset - spans[at]!.from) / 4, span: spans[at]! };
+    const span = spans[at]!;
+    return { name: `t${at}`, base: (offset - span.from) / bytesOfElement(span.element), span, half };
   };
   const element = (value: Value, index: string): string => {
     const { name, base, span } = spanOf(value);
     if (span.packed) return `${name}[(${index}) / 4][(${index}) % 4]`;
     return `${name}[${base === 0 ? index : `${base} + ${index}`}]`;
   };
-  const isRaw = (value: Value): boolean => spanOf(value).span.dtype === undefined;
-  const load: Elements['load'] = (value, index) =>
-    isRaw(value) ? `bitcast<${value.dtype}>(${element(value, index)})` : element(value, index);
-  const store: Elements['store'] = (value, index, stored) =>
-    `${element(value, index)} = ${isRaw(value) ? `bitcast<u32>(${stored})` : stored};`;
+  /** Both halves of a word in an array of halves. */
+  const pair = (value: Value, index: string): readonly string[] => [0, 1].map((part) => element(value, `2 * (${index}) + ${part}`));
+  const load: Elements['load'] = (value, index) => {
+    const { span, half } = spanOf(value);
+    if (half) return `f32(${element(value, index)})`;
+    if (!span.shared) return element(value, index);
+    const bits = span.element === 'f16' ? `vec2<f16>(${pair(value, index).join(', ')})` : element(value, index);
+    return `bitcast<${value.dtype}>(${bits})`;
+  };
+  const store: Elements['store'] = (value, index, stored) => {
+    const { span, half } = spanOf(value);
+    if (half) return `${element(value, index)} = f16(${stored});`;
+    if (!span.shared) return `${element(value, index)} = ${stored};`;
+    if (span.element === 'u32') return `${element(value, index)} = bitcast<u32>(${stored});`;
+    const [low, high] = pair(value, index);
+    return `{ let shoal_bits = bitcast<vec2<f16>>(${stored}); ${low} = shoal_bits.x; ${high} = shoal_bits.y; }`;
+  };
   const four = (index: string): readonly string[] => [0, 1, 2, 3].map((lane) => `4 * (${index}) + ${lane}`);
   const list = spans.map(({ buffer, from, to }): Binding => ({
     buffer,
@@ -167,26 +193,28 @@ function bind(op: string, accessors: readonly Accessor[], placeOf: (value: Value
     access: written.has(buffer) ? 'read_write' : 'read',
   }));
   const declare = ({ access, bytes }: Binding, i: number): string => {
-    const { dtype = 'u32', packed: fours } = spans[i]!;
-    const type = fours ? `array<vec4<${dtype}>, ${bytes / 16}>` : `array<${dtype}, ${bytes / 4}>`;
+    const { element: each, packed: fours } = spans[i]!;
+    const count = bytes / bytesOfElement(each);
+    const type = fours ? `array<vec4<${each}>, ${count / 4}>` : `array<${each}, ${count}>`;
     return `@group(0) @binding(${i}) var<storage, ${access}> t${i}: ${type};\n`;
   };
   return {
     list,
+    usesHalves: spans.some(({ element: each }) => each === 'f16'),
     declarations: list.map(declare).join(''),
     elements: {
       load,
       store,
       load4(value, index) {
-        const { name, span } = spanOf(value);
-        if (span.packed) return `${name}[${index}]`;
+        const { name, span, half } = spanOf(value);
+        if (span.packed) return half ? `vec4<f32>(${name}[${index}])` : `${name}[${index}]`;
         return `vec4<${value.dtype}>(${four(index)
           .map((at) => load(value, at))
           .join(', ')})`;
       },
       store4(value, index, stored) {
-        const { name, span } = spanOf(value);
-        if (span.packed) return `${name}[${index}] = ${stored};`;
+        const { name, span, half } = spanOf(value);
+        if (span.packed) return `${name}[${index}] = ${half ? `vec4<f16>(${stored})` : stored};`;
         const lanes = four(index).map((at, lane) => store(value, at, `shoal_stored[${lane}]`));
         return `let shoal_stored = ${stored};\n${lanes.join('\n')}`;
       },

@@ -21,6 +21,7 @@ import type { Gpu, MemoryKind } from './gpu.ts';
 import type { WebgpuKernel } from './kernel.ts';
 import { bytesOf, deviceArray, mapForReading, readArray, tensorUsage, type Variables } from './memory.ts';
 import type { Place } from './module.ts';
+import { halvesOf } from './storage.ts';
 import type { Tuner } from './tune/tuner.ts';
 import { maxSpans, Timer, wallNanoseconds } from './timer.ts';
 
@@ -56,7 +57,7 @@ export async function compileProgram(
   kernelFor: (node: Node) => WebgpuKernel,
   tuner: Tuner | null,
 ): Promise<DeviceProgram> {
-  const emit = (steps: readonly Step[]): EmittedStep[] => steps.map((step) => emitStep(step, kernelFor(step.node)));
+  const emit = (steps: readonly Step[]): EmittedStep[] => steps.map((step) => emitStep(step, kernelFor(step.node), gpu.opened.subgroup));
   const [prelude, steps] = [emit(schedule.prelude), emit(schedule.steps)];
   const placed = await placeTensors(gpu, variables, schedule, prelude, steps);
   try {
@@ -98,6 +99,8 @@ async function placeTensors(
   const { stored } = schedule;
   const { minStorageBufferOffsetAlignment: alignment, maxBufferSize } = gpu.device.limits;
   const pageBytes = Math.floor(maxBufferSize / alignment) * alignment;
+  const isHalf = halvesOf(schedule, gpu.opened.storage);
+  const bytesIn = (value: Value): number => bytesOf(value, isHalf(value));
   const outputs = schedule.outputs.map(([, value]) => stored(value));
   const fixed = new Set(prelude.flatMap(({ step }) => step.outputs.filter((value) => value !== null)));
   const direct = new Map(schedule.updates.flatMap((update) => (update.direct ? [[update.value, update.variable] as const] : [])));
@@ -113,7 +116,7 @@ async function placeTensors(
 
   const staticPlan = planMemory({
     steps: withScratch(prelude),
-    bytesOf,
+    bytesOf: bytesIn,
     alignment,
     pageBytes,
     before: constants,
@@ -123,7 +126,7 @@ async function placeTensors(
   const copies = new Set(staged.values());
   const memory = planMemory({
     steps: withScratch(steps),
-    bytesOf,
+    bytesOf: bytesIn,
     alignment,
     pageBytes,
     before: [...[...read].filter((value) => value.origin.kind === 'input'), ...copies],
@@ -155,15 +158,15 @@ async function placeTensors(
     const own = memory.placements.get(value);
     const { offset } = own ?? staticPlan.placements.get(value)!;
     const buffer = (own ? arena : fixedBuffers)[Math.floor(offset / pageBytes)]!;
-    return { buffer, offset: offset % pageBytes, bytes: bytesOf(value) };
+    return { buffer, offset: offset % pageBytes, bytes: bytesIn(value), half: isHalf(value) };
   };
   try {
     fixedBuffers = await allocateArena('constants', staticPlan);
     arena = await allocateArena('arena', memory);
     await gpu.validated('compile', () => {
       for (const value of constants) {
-        const { buffer, offset } = placeOf(value);
-        if (value.origin.kind === 'constant') gpu.device.queue.writeBuffer(buffer, offset, deviceArray(value, value.origin.data));
+        const { buffer, offset, half } = placeOf(value);
+        if (value.origin.kind === 'constant') gpu.device.queue.writeBuffer(buffer, offset, deviceArray(value, value.origin.data, half));
       }
     });
   } catch (cause) {

@@ -1,4 +1,5 @@
 import { ShoalError, type Backend } from '@shoal/core';
+import type { WebgpuOptions } from './adapter.ts';
 import type { WebgpuKernel } from './kernel.ts';
 import { openDevice, type AutotuneOptions } from './adapter.ts';
 import { WebgpuDevice } from './device.ts';
@@ -16,14 +17,28 @@ export function tuningBackend(options: AutotuneOptions, parts: TunerParts): Back
  *
  * @throws ShoalError what opening throws, when the environment variable SHOAL_REQUIRE_BROWSER is 1: there nothing may be skipped
  */
-export async function softwareBackend(): Promise<Backend<WebgpuKernel> | string> {
-  const backend = webgpu({ software: true });
+export function softwareBackend(): Promise<Backend<WebgpuKernel> | string> {
+  return openable({ software: true }, typeof process === 'object' && process.env['SHOAL_REQUIRE_BROWSER'] === '1');
+}
+
+/** The backend with half floats in memory, on whatever adapter has them, such as Mesa's lavapipe; a text says why there is none. */
+export async function halfBackend(): Promise<Backend<WebgpuKernel> | string> {
+  const backend = await openable({ storage: 'f16' });
+  return typeof backend === 'string' ? openable({ storage: 'f16', software: true }) : backend;
+}
+
+/** The backend on Dawn's device without a driver: it checks shaders and calls, has every feature, and computes nothing. Node only. */
+export function nullBackend(options: Pick<WebgpuOptions, 'storage' | 'precision'> = {}): Promise<Backend<WebgpuKernel> | string> {
+  return openable({ ...options, dawnFlags: ['backend=null'] });
+}
+
+async function openable(options: WebgpuOptions, required = false): Promise<Backend<WebgpuKernel> | string> {
+  const backend = webgpu(options);
   try {
     const device = await backend.open();
     await device.dispose();
     return backend;
   } catch (error) {
-    const required = typeof process === 'object' && process.env['SHOAL_REQUIRE_BROWSER'] === '1';
     if (!(error instanceof ShoalError) || error.code !== 'UNSUPPORTED' || required) throw error;
     return error.message;
   }

@@ -11,7 +11,7 @@ const refusal = (open: Promise<Runtime>): Promise<ShoalError> =>
 describe('opening', () => {
   test('an unknown option is refused', () => {
     expect(() => webgpu({ fast: true } as object)).toThrow(
-      'backend-webgpu: unknown option fast. Known options: gpu, precision, software, powerPreference, autotune, dawnFlags.',
+      'backend-webgpu: unknown option fast. Known options: gpu, precision, storage, software, powerPreference, autotune, dawnFlags.',
     );
   });
   test('without an adapter it is UNSUPPORTED', async () => {

@@ -7,6 +7,7 @@ import {
   ShoalError,
   sizeOf,
   type Case,
+  type CaseNeed,
   type CaseTable,
   type Program,
   type Runtime,
@@ -43,8 +44,8 @@ export interface Result {
 
 export interface EvaluateOptions {
   /** What the backend does not promise: cases that need it are skipped. */
-  readonly lacks?: readonly 'nan'[];
-  /** Multiplies the float32 tolerance on this backend, for engines with loose transcendental functions. Default 1. */
+  readonly lacks?: readonly CaseNeed[];
+  /** Multiplies the float32 tolerance on this backend, for engines with loose transcendental functions or short floats. Default 1. */
   readonly toleranceFactor?: number;
 }
 

@@ -33,9 +33,15 @@ export interface Case {
   readonly secondOrder?: boolean;
   /** Multiplies the float32 tolerance where rounding is known to be amplified, with the reason in the name or a comment. */
   readonly toleranceFactor?: number;
-  /** What a backend may not promise (WGSL and NaN): such a case is skipped there by name. */
-  readonly needs?: 'nan';
+  /** What a backend may not promise: such a case is skipped there by name. */
+  readonly needs?: CaseNeed;
 }
+
+/**
+ * NaN (WGSL promises none), intermediate numbers beyond the `range` of half floats, or sums in the `order` in which a kernel writes
+ * them, which drivers may change.
+ */
+export type CaseNeed = 'nan' | 'range' | 'order';
 
 /** The cases of one op or composition, under the name they are reported by. */
 export interface CaseTable {

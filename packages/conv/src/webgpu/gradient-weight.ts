@@ -1,7 +1,7 @@
 import { gemm, ravel, readAt, reduction, unravel, wgslKernel, writeAt } from '@shoal/backend-webgpu';
 import { conv2dGradientWeight as op } from '../conv2d.ts';
 import { conv2dGeometry } from '../geometry.ts';
-import { along, fewColumns, inputCell, isPointwise, widthOf, cellOrZero } from './products.ts';
+import { along, fewColumns, inputCell, isPointwise, isWideDepthwise, widthOf, cellOrZero } from './products.ts';
 
 /** Rows are places in the window and input channels, columns output channels, and the depth runs over all output cells of the batch. */
 export const conv2dGradientWeight = wgslKernel(op, {
@@ -17,20 +17,29 @@ export const conv2dGradientWeight = wgslKernel(op, {
     const { window, stride, dilation, padding } = attributes;
     const cells = [batch, output.height, output.width];
     const depth = batch * output.height * output.width;
-    const cellOf = (index: string): string => `${unravel(index, cells, ['n', 'oh', 'ow'])}${inputCell(attributes, input)}`;
     if (outputChannelsPerGroup < fewColumns) {
-      const channel = `channel / ${outputChannelsPerGroup} * ${channelsPerGroup} + c`;
+      const lanes = widthOf(outputChannels);
+      const sourceChannel = (channel: string): string => `(${channel}) / ${outputChannelsPerGroup} * ${channelsPerGroup} + c`;
+      const sourceAt = (channel: string): string => ravel(x!.shape, ['n', 'h', 'w', channel]);
+      const four = [0, 1, 2, 3].map((lane) => x!.read(sourceAt(sourceChannel(`channel + ${lane}`))));
+      // Four channels of dy read four of x, or all the same, or each its own.
+      const source =
+        lanes === 1 || isWideDepthwise(geometry)
+          ? readAt(x!, sourceAt(sourceChannel('channel')), lanes)
+          : `vec4<f32>(${outputChannelsPerGroup % 4 === 0 ? four[0] : four.join(', ')})`;
       return reduction(site, {
         kind: 'sum',
         results: dw!.size,
         terms: depth,
         adjacent: 'results',
+        lanes,
         term: `let term = r;
 {
-  ${unravel('o', dw!.shape, ['r', 's', 'c', 'channel'])}${cellOf('term')}
-  return ${x!.read(ravel(x!.shape, ['n', 'h', 'w', channel]))} * ${dy!.read(ravel(dy!.shape, ['n', 'oh', 'ow', 'channel']))};
+  ${unravel('o', [window.height, window.width, channelsPerGroup, outputChannels / lanes], ['r', 's', 'c', 'quad'])}let channel = quad * ${lanes};
+  ${unravel('term', cells, ['n', 'oh', 'ow'])}${inputCell(attributes, input, lanes)}
+  return ${source} * ${readAt(dy!, ravel(dy!.shape, ['n', 'oh', 'ow', 'channel']), lanes)};
 }`,
-        write: (o, value) => dw!.write(o, value),
+        write: (o, value) => writeAt(dw!, `${o} * ${lanes}`, value, lanes),
       });
     }
     const [inner, outer] = [widthOf(channelsPerGroup), widthOf(outputChannelsPerGroup)];

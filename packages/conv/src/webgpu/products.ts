@@ -30,9 +30,9 @@ export function cellOrZero({ height, width }: Size2d, lanes: Width, read: (h: st
 }
 
 /** Statements of a function: the input cell `h`, `w` under place `r`, `s` of window `oh`, `ow`; padding returns 0. */
-export function inputCell({ stride, dilation, padding }: Window2d, input: Size2d): string {
+export function inputCell({ stride, dilation, padding }: Window2d, input: Size2d, lanes: Width): string {
   return `let h = oh * ${stride.height} - ${padding.top} + r * ${dilation.height};
 let w = ow * ${stride.width} - ${padding.left} + s * ${dilation.width};
-if (h < 0 || h >= ${input.height} || w < 0 || w >= ${input.width}) { return 0.0; }
+if (h < 0 || h >= ${input.height} || w < 0 || w >= ${input.width}) { return ${floats(lanes)}(); }
 `;
 }

@@ -66,6 +66,7 @@ export const reduceCases: CaseTable = {
       build: (x) => reduce(x, { kind: 'sum' }),
       expect: [[3]],
       gradient: { expect: [[1, 1, 1, 1, 1]] },
+      needs: 'order',
     },
     {
       name: 'i32 sums wrap',

@@ -1,7 +1,12 @@
-import { elements, readAt, reduction, wgslKernel, writeAt, type WgslInput, type Width } from '@shoal/backend-webgpu';
+import { elements, floats, readAt, reduction, wgslKernel, writeAt, type WgslInput, type Width } from '@shoal/backend-webgpu';
 import { batchNormGradient as gradientOp, batchNormOp as op, valuesPerChannel } from '../batch-norm.ts';
 
-/** Mean, then the mean square of what is left, then scale and shift: three passes over x. */
+const perChannel = (rows: number, channels: number, lanes: Width) =>
+  ({ results: channels, terms: rows, adjacent: 'results', lanes }) as const;
+/** The element of channel or channels `o` in row `r`. */
+const cell = (channels: number, lanes: Width): string => `r * ${channels} + o * ${lanes}`;
+
+/** The moments of each channel in one pass over x, then scale and shift. */
 export const batchNorm = wgslKernel(op, {
   fusion: { epilogue: true },
   emit(site) {
@@ -12,8 +17,6 @@ export const batchNorm = wgslKernel(op, {
     } = site;
     const [rows, channels] = [valuesPerChannel(x!), gamma!.size];
     const [means, variances] = [site.scratch('f32', channels), site.scratch('f32', channels)];
-    const perChannel = { kind: 'sum', results: channels, terms: rows, adjacent: 'results' } as const;
-    const value = x!.read(`r * ${channels} + o`);
     const width: Width = channels % 4 === 0 ? 4 : 1;
     const channel = (tensor: Pick<WgslInput, 'read' | 'read4'>): string => readAt(tensor, 'c', width);
     const apply = `let at = i * ${width};
@@ -22,21 +25,21 @@ let scale = ${channel(gamma!)} / sqrt(${channel(variances)} + ${epsilon.toExpone
 ${writeAt(y!, 'at', `(${readAt(x!, 'at', width)} - ${channel(means)}) * scale + ${channel(beta!)}`, width)}`;
     return [
       ...reduction(site, {
-        ...perChannel,
-        term: `return ${value};`,
-        write: (o, total) => `let mean = ${total} / ${rows}.0;\n${means.write(o, 'mean')}\n${mean!.write(o, 'mean')}`,
-      }),
-      ...reduction(site, {
-        ...perChannel,
-        term: `let off = ${value} - ${means.read('o')};\nreturn off * off;`,
-        write: (o, total) => `let variance = ${total} / ${rows}.0;\n${variances.write(o, 'variance')}\n${variance!.write(o, 'variance')}`,
+        kind: 'moments',
+        ...perChannel(rows, channels, width),
+        term: `return ${readAt(x!, cell(channels, width), width)};`,
+        write: (o, average, squares) => `let at = ${o} * ${width};
+let average = ${average};
+let variance = ${squares} / ${rows}.0;
+${[means, mean!].map((target) => writeAt(target, 'at', 'average', width)).join('\n')}
+${[variances, variance!].map((target) => writeAt(target, 'at', 'variance', width)).join('\n')}`,
       }),
       elements(y!.size / width, apply),
     ];
   },
 });
 
-/** The two sums of each channel, then dx = gamma r (dy - (dbeta + h dgamma) / n). */
+/** Both sums of each channel in one pass, then dx = gamma r (dy - (dbeta + h dgamma) / n). */
 export const batchNormGradient = wgslKernel(gradientOp, {
   fusion: { epilogue: true },
   emit(site) {
@@ -47,26 +50,29 @@ export const batchNormGradient = wgslKernel(gradientOp, {
     } = site;
     const [rows, channels] = [valuesPerChannel(x!), gamma!.size];
     const [sums, products] = [site.scratch('f32', channels), site.scratch('f32', channels)];
-    const perChannel = { kind: 'sum', results: channels, terms: rows, adjacent: 'results' } as const;
     const width: Width = channels % 4 === 0 ? 4 : 1;
-    const root = (c: string, lanes: Width): string => `1.0 / sqrt(${readAt(variance!, c, lanes)} + ${epsilon.toExponential()})`;
-    const normalised = (i: string, c: string, lanes: Width): string => `(${readAt(x!, i, lanes)} - ${readAt(mean!, c, lanes)}) * root`;
-    const at = `r * ${channels} + o`;
+    const root = `1.0 / sqrt(${readAt(variance!, 'c', width)} + ${epsilon.toExponential()})`;
+    const normalised = `(${readAt(x!, 'at', width)} - ${readAt(mean!, 'c', width)}) * root`;
     const apply = `let at = i * ${width};
 let c = at % ${channels};
-let root = ${root('c', width)};
-let rest = (${readAt(sums, 'c', width)} + ${normalised('at', 'c', width)} * ${readAt(products, 'c', width)}) / ${rows}.0;
+let root = ${root};
+let rest = (${readAt(sums, 'c', width)} + ${normalised} * ${readAt(products, 'c', width)}) / ${rows}.0;
 ${writeAt(dx!, 'at', `${readAt(gamma!, 'c', width)} * root * (${readAt(dy!, 'at', width)} - rest)`, width)}`;
     return [
       ...reduction(site, {
-        ...perChannel,
-        term: `return ${dy!.read(at)};`,
-        write: (o, total) => `let sum = ${total};\n${sums.write(o, 'sum')}\n${dBeta!.write(o, 'sum')}`,
-      }),
-      ...reduction(site, {
-        ...perChannel,
-        term: `let root = ${root('o', 1)};\nreturn ${dy!.read(at)} * ${normalised(at, 'o', 1)};`,
-        write: (o, total) => `let product = ${total};\n${products.write(o, 'product')}\n${dGamma!.write(o, 'product')}`,
+        kind: 'sum',
+        sums: 2,
+        ...perChannel(rows, channels, width),
+        term: `let at = ${cell(channels, width)};
+let c = o * ${width};
+let root = ${root};
+let slope = ${readAt(dy!, 'at', width)};
+return array<${floats(width)}, 2>(slope, slope * ${normalised});`,
+        write: (o, sum, product) => `let at = ${o} * ${width};
+let sum = ${sum};
+let product = ${product};
+${[sums, dBeta!].map((target) => writeAt(target, 'at', 'sum', width)).join('\n')}
+${[products, dGamma!].map((target) => writeAt(target, 'at', 'product', width)).join('\n')}`,
       }),
       elements(dx!.size / width, apply),
     ];
