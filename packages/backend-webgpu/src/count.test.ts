@@ -8,6 +8,7 @@ describe('workgroup memory', () => {
     ['var<workgroup> a: array<vec4<f32>, 256>;\nfn f() {}\nvar<workgroup> b: array<f32, 64>;', 4096 + 256],
     ['var<workgroup> a: array<vec3<f16>, 10>;', 80],
     ['var<workgroup> a: array<array<vec2<u32>, 4>, 3>;', 96],
+    ['struct pair { sum: f32, rest: vec2<f32> }\nvar<workgroup> a: array<pair, 5>;', 80],
     ['fn f() -> f32 { return 0.0; }', 0],
   ])('%s', (declarations, bytes) => expect(workgroupBytes({ declarations })).toBe(bytes));
 });

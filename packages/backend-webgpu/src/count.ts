@@ -27,18 +27,39 @@ const sumBytes = (values: Iterable<Value>): number => [...values].reduce((sum, v
 
 /** Bytes of the workgroup variables that a dispatch declares. */
 export function workgroupBytes({ declarations = '' }: Pick<Dispatch, 'declarations'>): number {
-  return [...declarations.matchAll(/var<workgroup>\s*\w+\s*:\s*([^;]+);/g)].reduce((sum, [, type]) => sum + sizeOfType(type!), 0);
+  const structs = new Map([...declarations.matchAll(/struct\s+(\w+)\s*\{([^}]*)\}/g)].map(([, name, members]) => [name!, members!]));
+  return [...declarations.matchAll(/var<workgroup>\s*\w+\s*:\s*([^;]+);/g)].reduce(
+    (sum, [, type]) => sum + layoutOf(type!, structs).bytes,
+    0,
+  );
+}
+
+interface Layout {
+  readonly bytes: number;
+  readonly alignment: number;
 }
 
 const scalarBytes: Readonly<Record<string, number>> = { f16: 2, f32: 4, i32: 4, u32: 4, bool: 4 };
 
-/** Of scalars, of vectors, and of arrays of those, as WGSL lays them out. */
-function sizeOfType(type: string): number {
+const aligned = (bytes: number, alignment: number): number => Math.ceil(bytes / alignment) * alignment;
+
+/** Of scalars, of vectors, and of arrays and structures of those, as WGSL lays them out (section 14.4.1 of its specification). */
+function layoutOf(type: string, structs: ReadonlyMap<string, string>): Layout {
   const text = type.trim();
   const array = /^array\s*<(.*),\s*(\d+)\s*>$/s.exec(text);
-  if (array) return sizeOfType(array[1]!) * Number(array[2]);
+  if (array) {
+    const { bytes, alignment } = layoutOf(array[1]!, structs);
+    return { bytes: aligned(bytes, alignment) * Number(array[2]), alignment };
+  }
   const vector = /^vec([234])\s*<(\w+)>$/.exec(text);
-  // Three take the room of four.
-  if (vector) return sizeOfType(vector[2]!) * (vector[1] === '3' ? 4 : Number(vector[1]));
-  return scalarBytes[text]!;
+  if (vector) {
+    const [scalar, count] = [scalarBytes[vector[2]!]!, Number(vector[1])];
+    return { bytes: scalar * count, alignment: scalar * (count === 2 ? 2 : 4) };
+  }
+  const members = structs.get(text);
+  if (members === undefined) return { bytes: scalarBytes[text]!, alignment: scalarBytes[text]! };
+  const layouts = [...members.matchAll(/\w+\s*:\s*(\w+(?:\s*<[^>]*>)?)/g)].map(([, member]) => layoutOf(member!, structs));
+  const end = layouts.reduce((at, { bytes, alignment }) => aligned(at, alignment) + bytes, 0);
+  const alignment = Math.max(...layouts.map((layout) => layout.alignment));
+  return { bytes: aligned(end, alignment), alignment };
 }

@@ -68,7 +68,9 @@ export async function compileProgram(
       dispatches: dispatches.map((dispatch) => tuning?.chosen.get(dispatch) ?? dispatch),
     });
     const stages = async (emitted: readonly EmittedStep[]): Promise<Stage[]> =>
-      Promise.all(emitted.map(async (each) => ({ ...(await stageOf(gpu, each.step.node.op.name, chosen(each), placed)), step: each.step })));
+      Promise.all(
+        emitted.map(async (each) => ({ ...(await stageOf(gpu, each.step.node.op.name, chosen(each), placed)), step: each.step })),
+      );
     const staged = placed.staged.map(([variable, copy]) => stageOf(gpu, 'update', emitCopy(variable, copy), placed));
     const [first, copied, rest] = await Promise.all([stages(prelude), Promise.all(staged), stages(steps)]);
     return new WebgpuProgram(gpu, { ...placed, prelude: first, steps: [...copied, ...rest], tuned: tuning?.tuned ?? [] });
