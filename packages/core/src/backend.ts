@@ -83,9 +83,20 @@ export interface RunResult {
   readonly encoding?: Encoding;
 }
 
+/** Bytes that a compiled program holds beside its arena and the variables, whether it runs or not. */
+export interface ResidentBytes {
+  /** What depends on variables alone and is kept, such as packed weights, with the room in which it is computed. */
+  readonly derived: number;
+  readonly constants: number;
+  /** Code as the backend handed it to its engine. What an engine makes of it is not known. */
+  readonly code: number;
+}
+
 /** A compiled program on a device. */
 export interface DeviceProgram {
   readonly memory: MemoryPlan;
+  /** Absent where the device does not say. */
+  readonly resident?: ResidentBytes;
   run(request: RunRequest): Promise<RunResult>;
   dispose(): void;
 }

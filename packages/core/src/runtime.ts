@@ -1,4 +1,4 @@
-import type { Backend, Device, DeviceInfo, DeviceProgram, Encoding, StepTime } from './backend.ts';
+import type { Backend, Device, DeviceInfo, DeviceProgram, Encoding, ResidentBytes, StepTime } from './backend.ts';
 import { ShoalError, throwIfAborted } from './errors.ts';
 import { topological, type Node, type Value, type Variable } from './graph.ts';
 import { afterOp } from './ops/after.ts';
@@ -53,7 +53,10 @@ export interface Executable {
   timed(feeds?: Feeds, options?: RunOptions): Promise<TimedRun>;
   /** Names of the inputs to feed. */
   readonly inputs: readonly string[];
+  /** Where everything lies that exists during a run, the scratch of kernels too. */
   readonly memory: MemoryPlan;
+  /** What the program holds beside that and the variables; undefined where the device does not say. */
+  readonly resident: ResidentBytes | undefined;
   /** The steps that run, for reports and tests. */
   readonly schedule: Schedule;
   dispose(): void;
@@ -330,6 +333,10 @@ class DeviceExecutable implements Executable {
 
   get memory(): MemoryPlan {
     return this.#compiled.memory;
+  }
+
+  get resident(): ResidentBytes | undefined {
+    return this.#compiled.resident;
   }
 
   get schedule(): Schedule {

@@ -24,6 +24,7 @@ export async function makeRounded(spoil: (value: number) => number = (value) => 
       return {
         inputs: exact.inputs,
         memory: exact.memory,
+        resident: exact.resident,
         schedule: exact.schedule,
         run: async (feeds, options) => round(await exact.run(feeds, options)),
         timed: async (feeds, options) => {
