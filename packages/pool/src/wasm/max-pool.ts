@@ -23,8 +23,8 @@ function emitMax(site: WasmSite<PoolAttributes>, winners: 'cells' | 'places'): v
   const plane = planeOf(site.inputs[0]!.shape, site.outputs[0]!.shape, site.attributes);
   const { rows, columns } = plane;
   const taps = tapsOf(plane);
-  /** From a window's numbers to those of the window below. */
-  const below = rows.stride * (winners === 'cells' ? columns.size : columns.window);
+  /** From a window's places to those of the window below. Windows whose winners are cells are too large to share rows. */
+  const below = rows.stride * columns.window;
   emitWindows(site, wantsWinner ? 2 : 1, (stage) => {
     const { f } = stage;
     const { f32x4, i32x4, v128 } = f;
@@ -34,8 +34,7 @@ function emitMax(site: WasmSite<PoolAttributes>, winners: 'cells' | 'places'): v
       f.set(isSpoilt, v128.or(isSpoilt, f32x4.ne(held, held)));
     };
     // In locals, because the engine builds a vector constant anew wherever one stands.
-    const splat = (n: number): Local<'v128'> => f.local.v128(i32x4.splat(n));
-    const numbers = unrolled && wantsWinner ? taps.map((tap) => splat(winners === 'cells' ? tap.cell : tap.index)) : [];
+    const numbers = unrolled && wantsWinner ? taps.map(({ index }) => f.local.v128(i32x4.splat(index))) : [];
     const one = f.local.v128(site.engine.fma ? f32x4.splat(1) : 0);
     // Multiplications run beside the comparisons, on other units than additions do.
     const plus = (value: V128, sum: Local<'v128'>): V128 => (site.engine.fma ? f32x4.madd(value, one, sum) : f32x4.add(sum, value));
