@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import type { Worker } from 'node:worker_threads';
 import {
   apply1,
+  constant,
   createRuntime,
   expression as e,
   fill,
@@ -266,12 +267,24 @@ describe('errors', () => {
   });
 });
 
-test('the arena that a program says it has is the block it gets', async () => {
+test('what a program says it holds is what it gets, and gives back', async () => {
   const runtime = await runtimeWith({ threads: 2 });
   const x = input('x', [30, 50]);
   const [allocated, freed] = [vi.spyOn(Allocator.prototype, 'allocate'), vi.spyOn(Allocator.prototype, 'free')];
   const executable = await runtime.compile({
-    outputs: { y: reduce(transpose(plus(transpose(x, [1, 0]), 1), [1, 0]), { kind: 'max', axes: [0] }) },
+    outputs: {
+      y: reduce(transpose(plus(transpose(x, [1, 0]), 1), [1, 0]), { kind: 'max', axes: [0] }),
+      scaled: times(
+        times(
+          x,
+          constant(
+            Array.from({ length: 50 }, (_, i) => i),
+            [50],
+          ),
+        ),
+        reduce(variable('w', [9, 50]), { kind: 'sum', axes: [0] }),
+      ),
+    },
   });
   const at = allocated.mock.calls.findIndex(([, what]) => what === 'the arena of a program');
   expect(allocated.mock.calls[at]![0]).toBe(executable.memory.arenaBytes);
@@ -281,7 +294,9 @@ test('the arena that a program says it has is the block it gets', async () => {
   const before = allocator.used;
   executable.dispose();
   expect(freed.mock.calls.flat()).toContain(address);
-  expect(before - allocator.used).toBeGreaterThanOrEqual(executable.memory.arenaBytes);
+  const { derived, constants, code } = executable.resident!;
+  expect(before - allocator.used).toBe(executable.memory.arenaBytes + derived + constants);
+  expect([derived >= 200, constants, code > 500]).toEqual([true, 256, true]);
   vi.restoreAllMocks();
 });
 

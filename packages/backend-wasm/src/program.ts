@@ -6,6 +6,7 @@ import {
   type DeviceProgram,
   type MemoryPlan,
   type Node,
+  type ResidentBytes,
   type RunRequest,
   type RunResult,
   type Schedule,
@@ -113,11 +114,14 @@ export async function buildProgram(schedule: Schedule, kernelFor: (node: Node) =
     );
     const functions = steps.map((step, i) => emitStep(module, `step${i}`, step, places));
     emitEntry(module, 'main', [...functions, emitFinish(module, saves, copies, machine.control)], abortable);
-    const handle = await executor.load(await compile(module.build()));
+    const code = module.build();
+    const handle = await executor.load(await compile(code));
     for (const value of memory.constants.keys()) {
       if (value.origin.kind === 'constant') viewOf(allocator.memory, value, places.addressOf(value)).set(value.origin.data);
     }
-    return new WasmProgram({ schedule, machine, handle, abortable, release, memory: memory.arena, addressOf: places.addressOf });
+    const savedBytes = saves.reduce((sum, { bytes }) => sum + bytes, 0);
+    const resident = { derived: memory.prelude.arenaBytes + savedBytes, constants: memory.constantBytes, code: code.length };
+    return new WasmProgram({ schedule, machine, handle, abortable, release, memory: memory.arena, resident, addressOf: places.addressOf });
   } catch (error) {
     release();
     throw error;
@@ -141,6 +145,7 @@ interface ProgramParts {
   readonly abortable: number;
   readonly release: () => void;
   readonly memory: MemoryPlan;
+  readonly resident: ResidentBytes;
   readonly addressOf: (value: Value) => number;
 }
 
@@ -149,6 +154,7 @@ const SLICE = 8e6;
 
 class WasmProgram implements DeviceProgram {
   readonly memory: MemoryPlan;
+  readonly resident: ResidentBytes;
   readonly #parts: ProgramParts;
   readonly #updated: ReadonlySet<Value>;
   #disposed = false;
@@ -156,6 +162,7 @@ class WasmProgram implements DeviceProgram {
   constructor(parts: ProgramParts) {
     this.#parts = parts;
     this.memory = parts.memory;
+    this.resident = parts.resident;
     this.#updated = new Set(parts.schedule.updates.map(({ variable }) => variable));
   }
 

@@ -117,11 +117,22 @@ export interface TunedKernel {
   readonly by: 'timing' | 'earlier timing' | 'estimate';
 }
 
+/** Bytes that a compiled program holds beside its arena and the variables, whether it runs or not. */
+export interface ResidentBytes {
+  /** What depends on variables alone and is kept, such as packed weights, with the room in which it is computed. */
+  readonly derived: number;
+  readonly constants: number;
+  /** Code as the backend handed it to its engine. What an engine makes of it is not known. */
+  readonly code: number;
+}
+
 /** A compiled program on a device. */
 export interface DeviceProgram {
   readonly memory: MemoryPlan;
   /** Absent where nothing is chosen by timing. */
   readonly tuned?: readonly TunedKernel[];
+  /** Absent where the device does not say. */
+  readonly resident?: ResidentBytes;
   run(request: RunRequest): Promise<RunResult>;
   dispose(): void;
 }

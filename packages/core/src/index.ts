@@ -12,6 +12,7 @@ export { philox4x32, philoxBlock } from './philox.ts';
 export * from './program.ts';
 export * from './reads.ts';
 export type { Missing } from './missing.ts';
+export type { Executable, Feeds, RunOptions, TimedRun } from './executable.ts';
 export * from './runtime.ts';
 export * from './tensor.ts';
 export * from './window.ts';

@@ -25,6 +25,7 @@ export async function makeRounded(spoil: (value: number) => number = (value) => 
       return {
         inputs: exact.inputs,
         memory: exact.memory,
+        resident: exact.resident,
         schedule: exact.schedule,
         tuned: exact.tuned,
         run: async (feeds, options) => round(await exact.run(feeds, options)),

@@ -12,7 +12,6 @@ import { residualReference } from '@shoal/residual/reference';
 import { residualWasm } from '@shoal/residual/wasm';
 import { networks, type NetworkName } from '@shoal/zoo';
 import { describe, expect, test } from 'vitest';
-import { largestScratch } from './scratch.ts';
 
 const runtimes: Readonly<Record<string, () => Promise<Runtime>>> = {
   reference: () => createRuntime(reference(), [convReference, mathReference, poolReference, residualReference]),
@@ -39,8 +38,9 @@ describe.each(Object.entries(runtimes))('planned bytes on %s', (_, open) => {
 /**
  * The logical peak is that of the graph as it is written, where a batch norm and a ReLU are tensors beside the convolution's. Compiled,
  * they are done within the convolution: less is alive at once, but at best half, since a convolution still reads one map and writes
- * another. Alignment and the gaps of a placement add a little, and the scratch of kernels is beside it. In training nearly all that is alive is
- * kept for the gradients: of the convolution, the batch norm and the ReLU one behind the other only the first and the last.
+ * another. Alignment and the gaps of a placement add a little. So does the scratch of kernels, which beside maps as small as these is as large as
+ * they are: the transformed tiles of a Winograd convolution. In training nearly all that is alive is kept for the gradients: of the convolution,
+ * the batch norm and the ReLU one behind the other only the first and the last.
  */
 test.each(['resnet-mini', 'squeezenet1_1', 'fishnet-mini', 'all-cnn-c', 'model-c'] as const satisfies readonly NetworkName[])(
   '%s on WASM: planned and logical bytes are of one size',
@@ -53,11 +53,11 @@ test.each(['resnet-mini', 'squeezenet1_1', 'fishnet-mini', 'all-cnn-c', 'model-c
     const peaks = async (program: Program, logical: number) => {
       const { memory } = await runtime.compile(program);
       expect(memory.arenaBytes).toBeGreaterThanOrEqual(memory.livePeakBytes);
-      return { live: memory.livePeakBytes / logical, arena: (memory.arenaBytes - largestScratch(memory)) / logical };
+      return { live: memory.livePeakBytes / logical, arena: memory.arenaBytes / logical };
     };
     const inference = await peaks(inferenceProgram(net, { input: size, batch: 2 }), logicalBytes.inference);
     expect(inference.live).toBeGreaterThan(0.5);
-    expect(inference.arena).toBeLessThan(1.1);
+    expect(inference.arena).toBeLessThan(1.4);
     const training = await peaks(trainingProgram(net, input('image', [2, ...size, 3])), logicalBytes.training!);
     expect(training.live).toBeGreaterThan(0.5);
     expect(training.arena).toBeLessThan(1.1);

@@ -9,7 +9,6 @@ import type { Network } from '@shoal/residual';
 import { residualWasm } from '@shoal/residual/wasm';
 import { networkNames, networks } from '@shoal/zoo';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { largestScratch } from './scratch.ts';
 
 let runtime: Runtime;
 const rows: string[] = [];
@@ -38,6 +37,12 @@ function report(what: string, { arenaBytes, livePeakBytes }: MemoryPlan, logical
   );
 }
 
+/**
+ * The most that the arena may be of what the graph needs as it is written. Scratch is in it. On maps of 32 by 32 cells a convolution of 192
+ * channels has 36 numbers transformed for 16 cells, all of them at once: more than twice its input.
+ */
+const mostOfLogical = ([height]: Network['input']): number => (height > 32 ? 1.5 : 2.25);
+
 /** Nothing runs, and no variable is made: the kernels say what they want, and it is placed. */
 describe.each(networkNames)('%s at its own size, planned on WASM', (name) => {
   const network = networks[name]();
@@ -49,7 +54,7 @@ describe.each(networkNames)('%s at its own size, planned on WASM', (name) => {
     const logical = livenessPeak(program());
     report(`${name}, ${what}`, plan, logical);
     expect(plan.arenaBytes / plan.livePeakBytes).toBeLessThanOrEqual(1.05);
-    expect((plan.arenaBytes - largestScratch(plan)) / logical).toBeLessThanOrEqual(1.5);
+    expect(plan.arenaBytes / logical).toBeLessThanOrEqual(mostOfLogical(network.input));
   });
 });
 

@@ -7,9 +7,13 @@ import { createRuntime, wasm } from '@shoal/backend-wasm';
 import { enableWide } from '@shoal/backend-wasm/wide';
 import { conv2d } from '@shoal/conv';
 import { convWasm } from '@shoal/conv/wasm';
-import { expression as e, gradients, input, map, ShoalError, sizeOf, variable, type Shape, type Value } from '@shoal/core';
+import { apply, expression as e, gradients, input, map, ShoalError, sizeOf, variable, type Shape, type Value } from '@shoal/core';
 import { matmul } from '@shoal/math';
 import { mathWasm } from '@shoal/math/wasm';
+import { averagePool2d, maxPool2d } from '@shoal/pool';
+import { poolWasm } from '@shoal/pool/wasm';
+import { batchNormOp } from '@shoal/residual';
+import { residualWasm } from '@shoal/residual/wasm';
 import { noise } from './noise.ts';
 
 const mode = process.argv[2];
@@ -29,6 +33,16 @@ function product(m: number, k: number, n: number): Readonly<Record<string, Value
   return { y: matmul(input('a', [m, k]), input('b', [k, n])) };
 }
 
+/** Pooling whose windows overlap, and batch norm, with their gradients. */
+function memoryBound(channels: number): Readonly<Record<string, Value>> {
+  const x = input('x', [2, 15, 18, channels]);
+  const options = { window: 3, stride: 2, padding: 1 };
+  const [max, average] = [maxPool2d(x, options), averagePool2d(x, options)];
+  const [normalised] = apply(batchNormOp, [x, input('gamma', [channels]), input('beta', [channels])], { epsilon: 1e-5 });
+  const gradient = (y: Value): Value => gradients(y, [x], { seed: map([y], (v) => e.mul(v, 0.5)) })[0]!;
+  return { max, average, normalised: normalised!, dMax: gradient(max), dAverage: gradient(average), dNormalised: gradient(normalised!) };
+}
+
 const programs: readonly Readonly<Record<string, Value>>[] = [
   ...[3, 8, 9, 16, 20, 33].map((channels) => convolution([2, 13, 14, 5], [3, 3, 5, channels], { padding: 1 })),
   ...[16, 27, 40].map((channels) => convolution([2, 13, 18, channels], [3, 3, channels, channels], { padding: 1 })),
@@ -38,10 +52,11 @@ const programs: readonly Readonly<Record<string, Value>>[] = [
   convolution([1, 12, 12, 19], [3, 3, 1, 19], { groups: 19, padding: 1 }),
   product(13, 70, 45),
   product(7, 2500, 20),
+  ...[5, 48].map(memoryBound),
 ];
 
 if (mode === 'wide') enableWide();
-const runtime = await createRuntime(wasm({ threads: 2 }), [convWasm, mathWasm]);
+const runtime = await createRuntime(wasm({ threads: 2 }), [convWasm, mathWasm, poolWasm, residualWasm]);
 let late: string | null = null;
 if (mode === 'late') {
   try {

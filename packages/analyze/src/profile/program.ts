@@ -81,19 +81,25 @@ export interface HeldBytes {
   readonly arena: number;
   /** Variables: parameters, running statistics, what the optimizer keeps. */
   readonly variables: number;
-  /** What is computed from variables once and kept, such as packed weights: unpadded. */
+  /** What is computed from variables once and kept, such as packed weights. Unpadded where the device does not say what it takes. */
   readonly derived: number;
+  readonly constants: number;
+  /** Code as the backend handed it to its engine; 0 where the device does not say. */
+  readonly code: number;
 }
 
 const bytesOf = (values: Iterable<Value>): number => [...values].reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
 
 /** What a compiled program holds between and during runs. */
-export function heldBytes({ program }: PhaseProgram, { memory, schedule }: Pick<Executable, 'memory' | 'schedule'>): HeldBytes {
+export function heldBytes(
+  { program }: PhaseProgram,
+  { memory, schedule, resident }: Pick<Executable, 'memory' | 'schedule' | 'resident'>,
+): HeldBytes {
+  const held = { arena: memory.arenaBytes, variables: bytesOf(interfaceOf(program).variables) };
+  if (resident) return { ...held, ...resident };
   const kept = new Set([...schedule.steps.flatMap(({ reads }) => reads), ...schedule.outputs.map(([, value]) => schedule.stored(value))]);
   const derived = schedule.prelude.flatMap(({ outputs }) => outputs.filter((value) => value !== null && kept.has(value)));
-  return {
-    arena: memory.arenaBytes,
-    variables: bytesOf(interfaceOf(program).variables),
-    derived: bytesOf(derived.filter((value) => value !== null)),
-  };
+  const read = new Set([...kept, ...schedule.prelude.flatMap(({ reads }) => reads)]);
+  const constants = [...read].filter(({ origin }) => origin.kind === 'constant');
+  return { ...held, derived: bytesOf(derived.filter((value) => value !== null)), constants: bytesOf(constants), code: 0 };
 }

@@ -3,7 +3,7 @@ import type { FunctionBuilder, I32, Local, V128 } from '@shoal/backend-wasm/enco
 import { averagePool, averagePoolGradient, type AveragePoolAttributes } from '../average-pool.ts';
 import { ceilOrZero, minimum, planeOf, tapsInside, wholeWindows, type Axis, type Plane, type Range } from './axis.ts';
 import { emitCells } from './cells.ts';
-import { emitWindows, forCells, lanesOf, readTap, vectorsOf, type Spot, type Tap } from './windows.ts';
+import { emitWindows, forCells, readTap, vectorsOf, type Spot, type Tap } from './windows.ts';
 
 type Divisor = AveragePoolAttributes['divisor'];
 
@@ -15,36 +15,44 @@ export const averagePoolWasm = wasmKernel(
   (site) => {
     const { inputs, outputs, attributes } = site;
     const plane = planeOf(inputs[0]!.shape, outputs[0]!.shape, attributes);
-    emitWindows(site, ({ f, store }) => {
+    emitWindows(site, 1, ({ f, storeAll }) => {
+      const { add, div } = f.f32x4;
       const full = splatOf(f, fullCount(plane, attributes.divisor));
-      const write = (spot: Spot, sum: V128, count: V128 | null, vector = 0): void => {
-        const bytes = vector * VECTOR_BYTES;
-        const place = { at: spot.to, offset: bytes, channel: spot.channel, channelOffset: bytes };
-        store(count ? f.f32x4.div(sum, count) : sum, place, lanesOf(spot, vector));
-      };
+      const write = ({ to, channel, lanes }: Spot, sums: readonly V128[], count: V128 | null): void =>
+        storeAll(count ? sums.map((sum) => div(sum, count)) : sums, { at: to, channel }, lanes);
       const { rows, columns } = plane;
       const { divisor } = attributes;
       const atEdge = ({ top, left }: Spot): Local<'v128'> | null => splatOf(f, countAt(f, plane, { row: top, column: left }, divisor));
       return {
-        run: (spots, taps) => {
-          const read = new Map<string, Local<'v128'>>();
-          const isWhole = taps.length === rows.window * columns.window;
-          spots.forEach((spot, i) => {
-            const value = (tap: Tap, vector: number): Local<'v128'> => {
-              const cell = tap.cell + i * columns.stride;
-              const known = read.get(`${cell} ${vector}`) ?? f.let(readTap(spots[0]!, cell, vector));
-              read.set(`${cell} ${vector}`, known);
-              return known;
-            };
-            const [first, ...others] = taps as [Tap, ...Tap[]];
-            const sums = vectorsOf(spots).map((vector) => f.let(value(first, vector)));
-            for (const tap of others) sums.forEach((sum, vector) => f.set(sum, f.f32x4.add(sum, value(tap, vector))));
-            const count = isWhole ? full : atEdge(spot);
-            sums.forEach((sum, vector) => write(spot, sum, count, vector));
-          });
+        run: (spot, windowRows, writes) => {
+          const vectors = vectorsOf(spot);
+          const addAll = (sums: readonly Local<'v128'>[], taps: readonly Tap[]): void => {
+            for (const tap of taps) sums.forEach((sum, vector) => f.set(sum, add(sum, readTap(spot, tap.cell, vector))));
+          };
+          const sumOf = ([first, ...others]: readonly Tap[]): readonly Local<'v128'>[] => {
+            const sums = vectors.map((vector) => f.let(readTap(spot, first!.cell, vector)));
+            addAll(sums, others);
+            return sums;
+          };
+          let sums: readonly Local<'v128'>[] | null = null;
+          for (const { from, to, taps } of windowRows) {
+            if (sums && from === null && to === null) {
+              addAll(sums, taps);
+              continue;
+            }
+            const at = (slot: number, vector: number) => spot.kept(slot, 0, vector);
+            const load = (slot: number, vector: number): Local<'v128'> =>
+              f.let(f.v128.load(at(slot, vector).address, at(slot, vector).offset));
+            const own: readonly Local<'v128'>[] = from === null ? sumOf(taps) : vectors.map((vector) => load(from, vector));
+            if (to !== null) own.forEach((sum, vector) => f.v128.store(at(to, vector).address, sum, at(to, vector).offset));
+            sums?.forEach((sum, vector) => f.set(sum, add(sum, own[vector]!)));
+            sums ??= own;
+          }
+          const isWhole = windowRows.length === rows.window && windowRows[0]!.taps.length === columns.window;
+          if (writes) write(spot, sums!, isWhole ? full : atEdge(spot));
         },
-        whole: (spot) => write(spot, sumCells(spot), full),
-        edge: (spot) => write(spot, sumCells(spot), atEdge(spot)),
+        whole: (spot) => write(spot, [sumCells(spot)], full),
+        edge: (spot) => write(spot, [sumCells(spot)], atEdge(spot)),
       };
     });
   },

@@ -1,5 +1,5 @@
 import { storeLanes, VECTOR_BYTES, wasmKernel, type Stage, type WasmSite } from '@shoal/backend-wasm';
-import type { Local, V128 } from '@shoal/backend-wasm/encoder';
+import type { FunctionBuilder, Local, V128 } from '@shoal/backend-wasm/encoder';
 import { apply, apply1 } from '@shoal/core';
 import { maxPool } from '../max-pool.ts';
 import type { PoolAttributes } from '../window.ts';
@@ -21,8 +21,11 @@ function emitMax(site: WasmSite<PoolAttributes>, winners: 'cells' | 'places'): v
   const [wantsValue, wantsWinner] = site.wanted;
   const unrolled = isUnrolled(site);
   const plane = planeOf(site.inputs[0]!.shape, site.outputs[0]!.shape, site.attributes);
+  const { rows, columns } = plane;
   const taps = tapsOf(plane);
-  emitWindows(site, (stage) => {
+  /** From a window's places to those of the window below. Windows whose winners are cells are too large to share rows. */
+  const below = rows.stride * columns.window;
+  emitWindows(site, wantsWinner ? 2 : 1, (stage) => {
     const { f } = stage;
     const { f32x4, i32x4, v128 } = f;
     const isSpoilt = f.local.v128(0);
@@ -31,52 +34,85 @@ function emitMax(site: WasmSite<PoolAttributes>, winners: 'cells' | 'places'): v
       f.set(isSpoilt, v128.or(isSpoilt, f32x4.ne(held, held)));
     };
     // In locals, because the engine builds a vector constant anew wherever one stands.
-    const numbers = unrolled && wantsWinner ? taps.map((tap) => f.local.v128(i32x4.splat(winners === 'cells' ? tap.cell : tap.index))) : [];
-    const write = (spot: Spot, best: Best, vector = 0): void => {
-      const { cell, window, to, channel } = spot;
-      const [bytes, lanes] = [vector * VECTOR_BYTES, lanesOf(spot, vector)];
+    const numbers = unrolled && wantsWinner ? taps.map(({ index }) => f.local.v128(i32x4.splat(index))) : [];
+    const one = f.local.v128(site.engine.fma ? f32x4.splat(1) : 0);
+    // Multiplications run beside the comparisons, on other units than additions do.
+    const plus = (value: V128, sum: Local<'v128'>): V128 => (site.engine.fma ? f32x4.madd(value, one, sum) : f32x4.add(sum, value));
+    const write = (spot: Spot, bests: readonly Best[]): void => {
+      const { cell, window, to, channel, lanes } = spot;
       if (wantsWinner && winners === 'cells') {
-        storeLanes(f, f.i32.add(stage.output(1), to), i32x4.add(best.cell, i32x4.splat(cell)), lanes, bytes);
+        const first = f.let(i32x4.splat(cell));
+        const address = f.let(f.i32.add(stage.output(1), to));
+        bests.forEach((best, v) => storeLanes(f, address, i32x4.add(best.cell, first), lanesOf(spot, v), v * VECTOR_BYTES));
       } else if (wantsWinner) {
-        const at = f.i32.add(
-          f.i32.mul(window(), placeBytes(plane.channels)),
-          typeof channel === 'number' ? channel >> 2 : f.i32.shrU(channel, 2),
+        const bytes = typeof channel === 'number' ? channel >> 2 : f.i32.shrU(channel, 2);
+        storePlaces(
+          f,
+          f.let(f.i32.add(stage.output(1), f.i32.add(f.i32.mul(window(), placeBytes(plane.channels)), bytes))),
+          bests.map((best) => best.cell),
         );
-        v128.store32Lane(f.i32.add(stage.output(1), at), packed(f, best.cell), 0, vector * 4, 1);
       }
-      if (wantsValue) stage.store(best.value, { at: to, offset: bytes, channel, channelOffset: bytes }, lanes);
+      if (wantsValue)
+        stage.storeAll(
+          bests.map(({ value }) => value),
+          { at: to, channel },
+          lanes,
+        );
     };
     const take = (best: Best, value: Local<'v128'>, cell: V128): void => {
       if (wantsWinner) f.set(best.cell, i32x4.select(f32x4.gt(value, best.value), cell, best.cell));
       f.set(best.value, f32x4.pmax(best.value, value));
     };
     return {
-      run: (spots, inside) => {
-        // Cells that lie in several windows are read, and looked at, once.
-        const read = new Map<string, Local<'v128'>>();
-        const sums = vectorsOf(spots).map((): { total: Local<'v128'> | null } => ({ total: null }));
-        spots.forEach((spot, i) => {
-          const value = (tap: Tap, vector: number): Local<'v128'> => {
-            const cell = tap.cell + i * plane.columns.stride;
-            const known = read.get(`${cell} ${vector}`);
-            if (known) return known;
-            const fresh = f.let(readTap(spots[0]!, cell, vector));
-            read.set(`${cell} ${vector}`, fresh);
-            const sum = sums[vector]!;
-            if (sum.total) f.set(sum.total, f32x4.add(sum.total, fresh));
-            else sum.total = f.let(fresh);
-            return fresh;
-          };
-          const [first, ...others] = inside as [Tap, ...Tap[]];
-          const bests = vectorsOf(spots).map((vector): Best => ({
-            value: f.let(value(first, vector)),
-            cell: f.local.v128(numbers[first.index] ?? 0),
+      run: (spot, windowRows, writes) => {
+        const vectors = vectorsOf(spot);
+        const sums: Local<'v128'>[] = [];
+        const read = (tap: Tap, vector: number): Local<'v128'> => {
+          const value = f.let(readTap(spot, tap.cell, vector));
+          const sum = sums[vector];
+          if (tap.isNew && sum) f.set(sum, plus(value, sum));
+          else if (tap.isNew) sums[vector] = f.let(value);
+          return value;
+        };
+        const add = (bests: readonly Best[], some: readonly Tap[]): void => {
+          for (const tap of some) bests.forEach((best, vector) => take(best, read(tap, vector), numbers[tap.index] ?? best.cell));
+        };
+        const bestOf = ([first, ...others]: readonly Tap[]): readonly Best[] => {
+          const bests = vectors.map((vector): Best => ({
+            value: f.let(read(first!, vector)),
+            cell: f.local.v128(numbers[first!.index] ?? 0),
           }));
-          for (const tap of others) bests.forEach((best, vector) => take(best, value(tap, vector), numbers[tap.index] ?? best.cell));
-          bests.forEach((best, vector) => write(spot, best, vector));
-        });
-        const totals = sums.flatMap(({ total }): V128[] => (total ? [total] : []));
-        inspect(totals.reduce((a, b) => f32x4.add(a, b)));
+          add(bests, others);
+          return bests;
+        };
+        const load = (slot: number): readonly Best[] =>
+          vectors.map((vector) => {
+            const number = (n: number): Local<'v128'> => {
+              const { address, offset } = spot.kept(slot, n, vector);
+              return f.let(v128.load(address, offset));
+            };
+            return { value: number(0), cell: wantsWinner ? number(1) : f.local.v128() };
+          });
+        const save = (slot: number, best: Best, vector: number, shift: number): void => {
+          [best.value, ...(wantsWinner ? [i32x4.sub(best.cell, shift)] : [])].forEach((value, n) => {
+            const { address, offset } = spot.kept(slot, n, vector);
+            v128.store(address, value, offset);
+          });
+        };
+        let bests: readonly Best[] | null = null;
+        for (const { from, to, taps: some } of windowRows) {
+          if (bests && from === null && to === null) {
+            add(bests, some);
+            continue;
+          }
+          const own = from === null ? bestOf(some) : load(from);
+          if (to !== null) own.forEach((best, vector) => save(to, best, vector, writes ? below : 0));
+          bests?.forEach((best, vector) => take(best, own[vector]!.value, own[vector]!.cell));
+          bests ??= own;
+        }
+        if (writes) write(spot, bests!);
+        const totals: readonly V128[] = sums;
+        if (totals.length > 0) inspect(totals.reduce((a, b) => f32x4.add(a, b)));
       },
       whole: (spot) => {
         const best: Best = { value: f.local.v128(f32x4.splat(-Infinity)), cell: f.local.v128(0) };
@@ -87,12 +123,22 @@ function emitMax(site: WasmSite<PoolAttributes>, winners: 'cells' | 'places'): v
           f.set(sum, f32x4.add(sum, next));
         });
         inspect(sum);
-        write(spot, best);
+        write(spot, [best]);
       },
-      edge: (spot) => write(spot, emitExact(stage, spot, winners)),
+      edge: (spot) => write(spot, [emitExact(stage, spot, winners)]),
       check: { begin: () => f.set(isSpoilt, 0), failed: () => v128.anyTrue(isSpoilt) },
     };
   });
+}
+
+/** Writes the places of neighbouring vectors, a byte to a channel. */
+function storePlaces(f: FunctionBuilder, address: Local<'i32'>, places: readonly Local<'v128'>[]): void {
+  for (let vector = 0; vector < places.length;) {
+    const four = places.slice(vector, vector + 4);
+    if (four.length === 4) f.v128.store(address, packed(four), vector * 4, 1);
+    else four.forEach((place, i) => f.v128.store32Lane(address, packed([place, place, place, place]), 0, (vector + i) * 4, 1));
+    vector += four.length;
+  }
 }
 
 /** With a byte for each winner, and where somebody else than the gradient reads them, the winners of that. */

@@ -42,10 +42,9 @@ export const maxPoolPlacesGradient: Op<PoolGradientAttributes> = {
   cost: () => ({}),
 };
 
-/** Keeps the low bytes of four numbers, in the first lane. */
-export function packed(f: FunctionBuilder, numbers: Local<'v128'>): V128 {
-  const halves = f.let(i16x8.narrowI32x4U(numbers, numbers));
-  return i8x16.narrowI16x8U(halves, halves);
+/** Keeps the low bytes of the numbers in four vectors. */
+export function packed([a, b, c, d]: readonly Local<'v128'>[]): V128 {
+  return i8x16.narrowI16x8U(i16x8.narrowI32x4U(a!, b!), i16x8.narrowI32x4U(c!, d!));
 }
 
 /** The bytes of vector `vector` of four, as numbers. */

@@ -1,5 +1,6 @@
 import { atMost, forUnits, tilesFor, VECTOR_BYTES, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
 import type { FunctionBuilder, I32, Local, Operand, V128 } from '@shoal/backend-wasm/encoder';
+import { defined } from '@shoal/core';
 import type { PoolAttributes } from '../window.ts';
 import { planeOf, tapsInside, type Axis, type Plane, type Range } from './axis.ts';
 
@@ -15,6 +16,8 @@ const unrolledFused = 9;
  * vector meet in one bank of the cache, and only one a cycle gets through.
  */
 const runLanes = 32;
+/** The same where windows share rows: what a row comes to and what the window does are kept apart, and more of them do not stay in registers. */
+const sharedLanes = 16;
 /** So many cells are written out in all, over windows of all kinds. */
 const mostCells = 200;
 
@@ -35,10 +38,12 @@ export interface Spot {
   /** Byte offset of the result. */
   readonly to: Local<'i32'>;
   readonly channel: Operand<'i32'>;
-  /** Channels: of a vector, or in a run of up to four. */
+  /** Channels: of a vector, or in a run of several. */
   readonly lanes: number;
   /** The taps that lie inside; null where all do. */
   readonly inside: Inside | null;
+  /** Where number `number` of a vector of channels is kept in a slot, of what a row comes to. */
+  readonly kept: (slot: number, number: number, vector: number) => { readonly address: Local<'i32'>; readonly offset: number };
 }
 
 export interface Inside {
@@ -46,91 +51,130 @@ export interface Inside {
   readonly columns: Range<Local<'i32'>>;
 }
 
+/** A row of a written-out window. */
+export interface WindowRow {
+  /** The slot that holds what the row comes to, because the window above has it as well; null where the taps are to be read. */
+  readonly from: number | null;
+  /** The slot in which the window below will look for it. */
+  readonly to: number | null;
+  /** Its cells that lie inside. */
+  readonly taps: readonly Tap[];
+}
+
 /** The code for one kind of pooling, written inside a stage. */
 export interface Walker {
-  /** For neighbouring windows of small size, whose cells that lie inside are known: `taps`. */
-  readonly run: (spots: readonly Spot[], taps: readonly Tap[]) => void;
+  /** For a window of small size, by its rows: `writes` the result, or else only fills slots. */
+  readonly run: (spot: Spot, rows: readonly WindowRow[], writes: boolean) => void;
   /** For a large window that lies inside. */
   readonly whole: (spot: Spot) => void;
   /** For any window; it looks at the bounds. */
   readonly edge: (spot: Spot & { readonly inside: Inside }) => void;
   /** For kinds whose `run` and `whole` are right only as long as nothing special is read. */
   readonly check?: {
-    /** Before a row of windows. */
+    /** Before the windows of a tile. */
     readonly begin: () => void;
-    /** Whether the row must be done again, all of it by `edge`. */
+    /** Whether a row of windows must be done again, all of it by `edge`: then the rows after it as well, which may have read the same cells. */
     readonly failed: () => I32;
   };
 }
 
 /**
  * Walks all windows, a vector of channels at a time. A tile is a few output rows, or a part of the channels of one row where there is
- * much to read. Small windows are written out, once for each way to lie across an edge, and two at a time where they share cells.
+ * much to read. Small windows are written out, once for each way to lie across an edge. A row of cells that two windows share, one below the other,
+ * is gone through once: what it comes to in each column, `numbers` numbers, goes into a slot for the window below.
  */
-export function emitWindows(site: WasmSite<PoolAttributes>, walkerOf: (stage: Stage) => Walker): void {
+export function emitWindows(site: WasmSite<PoolAttributes>, numbers: number, walkerOf: (stage: Stage) => Walker): void {
   const plane = planeOf(site.inputs[0]!.shape, site.outputs[0]!.shape, site.attributes);
   const { batch, channels, rows, columns } = plane;
   const cellBytes = channels * 4;
-  const reads = columns.outputs * channels * rows.window * columns.window;
-  const parts = splitChannels(channels, reads);
-  const { tiles, perTile } = tilesFor(batch * rows.outputs, reads, grain);
   const [rowKinds, columnKinds] = [kindsOf(rows), kindsOf(columns)];
   const cells = (kinds: readonly Kind[]): number => kinds.reduce((sum, { taps }) => sum + taps.to - taps.from, 0);
   const writesAll = isUnrolled(site) && cells(rowKinds) * cells(columnKinds) <= mostCells;
+  const slots = writesAll && rows.dilation === 1 ? Math.max(0, rows.window - rows.stride) : 0;
+  const most = slots > 0 ? sharedLanes : runLanes;
+  const reads = columns.outputs * channels * (rows.window - slots) * columns.window;
+  const parts = splitChannels(channels, reads);
+  const { tiles, perTile } = tilesFor(batch * rows.outputs, reads, grain);
+  const vectorBytes = Math.ceil(channels / 4) * VECTOR_BYTES;
+  const slotBytes = columns.outputs * numbers * vectorBytes;
+  const scratch = slots > 0 ? site.scratch(slots * slotBytes, { perThread: true }) : null;
   site.stage({ tiles: columns.outputs * channels === 0 ? 0 : tiles * parts.count }, (stage) => {
     const { f } = stage;
     const { i32 } = f;
     const { run, whole, edge, check } = walkerOf(stage);
     const part = parts.count === 1 ? null : f.let(i32.remU(stage.tile, parts.count));
     const share = { ...stage, tile: part ? f.let(i32.divU(stage.tile, parts.count)) : stage.tile };
+    const isFirst = f.local.i32(1);
+    check?.begin();
     forUnits(share, batch * rows.outputs, perTile, (line) => {
       const [image, row, column] = [f.let(i32.divU(line, rows.outputs)), f.let(i32.remU(line, rows.outputs)), f.local.i32()];
       const top = f.let(i32.sub(i32.mul(row, rows.stride), rows.before));
       const first = f.let(i32.add(i32.mul(image, rows.size * columns.size), i32.mul(top, columns.size)));
-      /** The windows of `count` columns, and a loop over their channels. */
-      const place = (position: Local<'i32'>, count: number, base = 0) => {
-        const windows = Array.from({ length: count }, (_, i) => {
-          const left = f.let(i32.sub(i32.mul(position, columns.stride), columns.before - i * columns.stride));
+      /** The windows of some columns, so many channels at a time. */
+      const each = <S extends Inside | null>(
+        { from, to }: Range,
+        { lanes: together, base = 0 }: { readonly lanes: number; readonly base?: number },
+        insideOf: (left: Local<'i32'>) => S,
+        body: (spot: Spot & { readonly inside: S }) => void,
+      ): void =>
+        f.for(column, from, to, 1, () => {
+          const left = f.let(i32.sub(i32.mul(column, columns.stride), columns.before));
           const cell = f.let(i32.add(i32.mul(top, columns.size), left));
-          const window = (): I32 => i32.add(i32.mul(line, columns.outputs), i32.add(position, i));
-          const from = f.let(i32.mul(i32.add(i32.add(first, left), base), cellBytes));
-          return { left, cell, window, base, from, to: f.let(i32.mul(window(), cellBytes)) };
-        });
-        const each = <S extends Inside | null>(
-          inside: S,
-          most: number,
-          body: (spots: readonly (Spot & { readonly inside: S })[]) => void,
-        ): void =>
-          forPart(f, { channels, size: parts.size, part, most }, (channel, lanes) => {
-            body(
-              windows.map(({ from, to, ...rest }) => {
-                const [origin, target] = [f.let(i32.add(from, channel)), f.let(i32.add(to, channel))];
-                return { stage, plane, ...rest, origin, top, to: target, channel, lanes, inside };
-              }),
-            );
+          const window = (): I32 => i32.add(i32.mul(line, columns.outputs), column);
+          const start = f.let(i32.mul(i32.add(i32.add(first, left), base), cellBytes));
+          const target = f.let(i32.mul(window(), cellBytes));
+          const slot = scratch && f.let(i32.add(stage.scratch(scratch), i32.mul(column, numbers * vectorBytes)));
+          const inside = insideOf(left);
+          forPart(f, { channels, size: parts.size, part, most: together }, (channel, lanes) => {
+            const [origin, to] = [f.let(i32.add(start, channel)), f.let(i32.add(target, channel))];
+            const address = slot && f.let(i32.add(slot, channel));
+            const kept: Spot['kept'] = (which, number, vector) => ({
+              address: defined(address, 'slots'),
+              offset: which * slotBytes + number * vectorBytes + vector * VECTOR_BYTES,
+            });
+            body({ stage, plane, base, left, cell, window, origin, top, to, channel, lanes, inside, kept });
           });
-        return { left: windows[0]!.left, each };
+        });
+      const atEdge = (some: Range): void => {
+        const inside = (left: Local<'i32'>): Inside => ({ rows: tapsInside(f, rows, top), columns: tapsInside(f, columns, left) });
+        each(some, { lanes: 4 }, inside, edge);
       };
-      const atEdge = (): void => {
-        const { left, each } = place(column, 1);
-        each({ rows: tapsInside(f, rows, top), columns: tapsInside(f, columns, left) }, 4, (spots) => edge(spots[0]!));
+      const written = (own: Kind, other: Kind, writes: boolean): void => {
+        const alreadyRead = !writesAll || columns.dilation > 1 || other.from === 0 ? 0 : columns.window - columns.stride;
+        const taps = tapsOf(plane)
+          .filter((tap) => isIn(tap.row, own.taps) && isIn(tap.column, other.taps))
+          .map((tap) => ({ ...tap, isNew: tap.column >= alreadyRead }));
+        const windowRows = Array.from({ length: own.taps.to - own.taps.from }, (_, i): WindowRow => {
+          const at = own.taps.from + i;
+          const to = at >= rows.stride ? at - rows.stride : null;
+          return {
+            from: writes && at < slots ? at : null,
+            to: writes ? (slots > 0 ? to : null) : at,
+            taps: taps.filter((tap) => tap.row === at),
+          };
+        });
+        const some = writes ? windowRows : windowRows.filter(({ to }) => to! < slots);
+        each(
+          other,
+          { lanes: most, base: taps[0]!.cell },
+          () => null,
+          (spot) => run(spot, some, writes),
+        );
       };
       const oneOf = (own: Kind, other: Kind): void => {
         const isWhole = own.taps.to - own.taps.from === rows.window && other.taps.to - other.taps.from === columns.window;
-        if (writesAll || (isWhole && isUnrolled(site))) {
-          const taps = tapsOf(plane).filter((tap) => isIn(tap.row, own.taps) && isIn(tap.column, other.taps));
-          const count = columns.window > columns.stride && columns.dilation === 1 && other.to - other.from > 1 ? 2 : 1;
-          const pairs = other.from + Math.floor((other.to - other.from) / count) * count;
-          f.for(column, other.from, pairs, count, () =>
-            place(column, count, taps[0]!.cell).each(null, runLanes, (spots) => run(spots, taps)),
-          );
-          f.for(column, pairs, other.to, 1, () => place(column, 1, taps[0]!.cell).each(null, runLanes, (spots) => run(spots, taps)));
-        } else
-          f.for(column, other.from, other.to, 1, () => (isWhole ? place(column, 1).each(null, 4, (spots) => whole(spots[0]!)) : atEdge()));
+        if (writesAll || (isWhole && isUnrolled(site))) written(own, other, true);
+        else if (isWhole) each(other, { lanes: 4 }, () => null, whole);
+        else atEdge(other);
       };
-      check?.begin();
-      byKind(f, row, rowKinds, (own) => columnKinds.forEach((other) => oneOf(own, other)));
-      if (check) f.if(check.failed(), () => f.for(column, 0, columns.outputs, 1, atEdge));
+      byKind(f, row, rowKinds, (own) => {
+        // Slots are filled where a tile begins, and where an image does; only there no window above has done it.
+        if (own.taps.from < slots)
+          f.if(own.to === 1 ? 1 : i32.or(isFirst, i32.eqz(row)), () => columnKinds.forEach((other) => written(own, other, false)));
+        columnKinds.forEach((other) => oneOf(own, other));
+      });
+      f.set(isFirst, 0);
+      if (check) f.if(check.failed(), () => atEdge({ from: 0, to: columns.outputs }));
     });
   });
 }
@@ -148,7 +192,9 @@ function kindsOf({ outputs, window, stride, dilation, before, size }: Axis): rea
     const upTo = (end: number): number => Math.min(window, Math.max(0, Math.ceil((end - output * stride + before) / dilation)));
     const taps = { from: upTo(0), to: upTo(size) };
     const last = kinds.at(-1);
-    if (last && last.taps.from === taps.from && last.taps.to === taps.to) kinds[kinds.length - 1] = { ...last, to: output + 1 };
+    // The first window stands alone: it has no neighbour that has read some of its cells before.
+    if (last && output > 1 && last.taps.from === taps.from && last.taps.to === taps.to)
+      kinds[kinds.length - 1] = { ...last, to: output + 1 };
     else kinds.push({ from: output, to: output + 1, taps });
   }
   return kinds;
@@ -209,10 +255,12 @@ export interface Tap {
   readonly cell: number;
   readonly row: number;
   readonly column: number;
+  /** Whether no window to the left has read the cell. */
+  readonly isNew: boolean;
 }
 
 /** The cells of a window, in row-major order. */
-export function tapsOf({ rows, columns }: Plane): readonly Tap[] {
+export function tapsOf({ rows, columns }: Plane): readonly Omit<Tap, 'isNew'>[] {
   return Array.from({ length: rows.window * columns.window }, (_, index) => {
     const [row, column] = [Math.floor(index / columns.window), index % columns.window];
     return { index, cell: row * rows.dilation * columns.size + column * columns.dilation, row, column };
@@ -226,7 +274,7 @@ export function readTap({ stage, plane, origin, base, channel }: Spot, cell: num
 }
 
 /** The vectors of a run, by number. */
-export const vectorsOf = ([spot]: readonly Spot[]): readonly number[] => Array.from({ length: Math.ceil(spot!.lanes / 4) }, (_, i) => i);
+export const vectorsOf = ({ lanes }: Spot): readonly number[] => Array.from({ length: Math.ceil(lanes / 4) }, (_, i) => i);
 
 /** How many channels of that vector count. */
 export const lanesOf = ({ lanes }: Spot, vector: number): Lanes => Math.min(4, lanes - vector * 4) as Lanes;

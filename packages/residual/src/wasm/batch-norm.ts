@@ -1,4 +1,5 @@
 import {
+  forVectors,
   storeLanes,
   tilesFor,
   VECTOR_BYTES,
@@ -9,13 +10,22 @@ import {
   type Stage,
   type WasmSite,
 } from '@shoal/backend-wasm';
-import type { FunctionBuilder, Local, Operand, V128 } from '@shoal/backend-wasm/encoder';
+import type { FunctionBuilder, I32, Local, Operand, V128 } from '@shoal/backend-wasm/encoder';
 import { batchNormGradient, batchNormOp, valuesPerChannel, type BatchNormAttributes } from '../batch-norm.ts';
 
-/** Rows (all channels of one position) that one float32 sum adds up. A block of them is read twice, so it should stay in the cache. */
+/** Rows (all channels of one position) that one float32 sum adds up. */
 const mostRows = 256;
 const leastRows = 32;
 const blockElements = 16384;
+/**
+ * Bytes of neighbouring rows, of all tensors that are read, which are gone through before the rows below them, a cache line of channels at a time;
+ * at least two rows. With more of them memory sees jumps instead of streams, and gives half of what it can.
+ */
+const groupBytes = 2048;
+/** Tensors that are counted for a gradient that is computed as it is read: two that are added, and a mask. */
+const fusedTensors = 3;
+/** Rows whose mean is the centre of a block. */
+const centreRows = 16;
 /** Elements of a tile of the last stage. */
 const grain = 16384;
 
@@ -25,31 +35,39 @@ interface Rows {
   readonly channels: number;
   readonly blockRows: number;
   readonly blocks: number;
+  /** Rows that are gone through together. */
+  readonly groupRows: number;
   readonly rowBytes: number;
   /** Bytes of a vector with a number per channel. */
   readonly vectorBytes: number;
 }
 
-function rowsOf({ inputs: [x] }: WasmSite): Rows {
+/** @param tensors how many are read together */
+function rowsOf({ inputs: [x] }: WasmSite, tensors: number): Rows {
   const rows = valuesPerChannel(x!);
   const channels = x!.shape.at(-1)!;
   const blockRows = Math.min(rows, mostRows, Math.max(leastRows, Math.floor(blockElements / Math.max(1, channels))));
   const vectorBytes = Math.ceil(channels / 4) * VECTOR_BYTES;
-  return { rows, channels, blockRows, blocks: Math.ceil(rows / blockRows), rowBytes: channels * 4, vectorBytes };
+  const groupRows = Math.max(2, Math.floor(groupBytes / Math.max(1, tensors * channels * 4)));
+  return { rows, channels, blockRows, blocks: Math.ceil(rows / blockRows), groupRows, rowBytes: channels * 4, vectorBytes };
 }
 
 /**
- * Three stages. Blocks of rows: each channel's mean, and around it (in float32, which loses nothing near the mean) the sums of the
- * deviations and of their squares. Channels: the blocks joined in double precision. Rows: the result.
+ * Three stages. Blocks of rows: for each channel a centre, and the sums of the deviations from it and of their squares. Channels: the blocks
+ * joined in double precision. Rows: the result.
+ *
+ * The centre is the mean of the block's first 16 rows, so that the block is read once. Where that is d away from the mean of n rows, the squares
+ * add up to n d^2 more than those around the mean, of which the 16 rows alone make 16 d^2: what is taken away again in double precision is at
+ * most n / 16 times what is left, and float32 sums lose no more than that many times their rounding.
  */
 export const batchNormWasm = wasmKernel(
   batchNormOp,
   (site) => {
-    const plan = rowsOf(site);
+    const plan = rowsOf(site, 1);
     const { epsilon } = site.attributes;
     const partial = site.scratch(plan.blocks * 3 * plan.vectorBytes);
     const factors = site.scratch(3 * plan.vectorBytes);
-    emitBlocks(site, plan, partial, 3, (stage, block) => emitMoments(stage, plan, block));
+    emitBlocks(site, plan, partial, 3, moments(plan));
     site.stage({ tiles: plan.vectorBytes / VECTOR_BYTES }, (stage) => {
       const { f, tile } = stage;
       const { f64x2 } = f;
@@ -102,11 +120,11 @@ export const batchNormWasm = wasmKernel(
 export const batchNormGradientWasm = wasmKernel(
   batchNormGradient,
   (site) => {
-    const plan = rowsOf(site);
+    const plan = rowsOf(site, 1 + (site.fused[4] ? fusedTensors : 1));
     const { epsilon } = site.attributes;
     const partial = site.scratch(plan.blocks * 2 * plan.vectorBytes);
     const factors = site.scratch(4 * plan.vectorBytes);
-    emitBlocks(site, plan, partial, 2, (stage, block) => emitProducts(stage, plan, block));
+    emitBlocks(site, plan, partial, 2, products(plan));
     site.stage({ tiles: plan.vectorBytes / VECTOR_BYTES }, (stage) => {
       const { f, tile } = stage;
       const { f64x2 } = f;
@@ -163,84 +181,117 @@ export const batchNormGradientWasm = wasmKernel(
   { fusion: { epilogue: true, load: { 4: 'masked' } }, inPlace: () => ({ inputs: [0, 4], epilogue: true }) },
 );
 
-/** Some neighbouring vectors of channels of one block of rows. */
+/** Some neighbouring vectors of channels of some rows. */
 interface Block {
-  /** Byte offsets of the first row of the block, and of the row after its last. */
+  /** Byte offsets of the first row, and of the row after the last. */
   readonly from: Local<'i32'>;
   readonly to: Local<'i32'>;
   readonly channel: Operand<'i32'>;
   readonly vectors: readonly number[];
 }
 
-/** Runs `sums` for each block of rows, a cache line of channels at a time, and keeps the `count` numbers per channel that it gives. */
+/** The numbers that are kept of a block, each by vector. */
+type Numbers = readonly (readonly Local<'v128'>[])[];
+
+/** How the numbers of a block start, and how they take in more rows. */
+interface Totals {
+  readonly start: (stage: Stage, block: Block) => readonly (readonly V128[])[];
+  readonly add: (stage: Stage, numbers: Numbers, block: Block) => void;
+}
+
+/** Keeps `count` numbers per channel for each block of rows. They stay in memory from one group of rows to the next. */
 function emitBlocks(
   site: WasmSite<BatchNormAttributes>,
-  { rows, channels, blockRows, blocks, rowBytes, vectorBytes }: Rows,
+  { rows, channels, blockRows, blocks, groupRows, rowBytes, vectorBytes }: Rows,
   partial: Scratch,
   count: number,
-  sums: (stage: Stage, block: Block) => readonly (readonly V128[])[],
+  { start, add }: Totals,
 ): void {
   site.stage({ tiles: channels === 0 ? 0 : blocks }, (stage) => {
     const { f, tile } = stage;
-    const { i32 } = f;
+    const { i32, v128 } = f;
     const from = f.let(i32.mul(tile, blockRows * rowBytes));
     const end = f.let(i32.add(from, blockRows * rowBytes));
     const to = rows % blockRows === 0 ? end : f.let(f.select(i32.const(rows * rowBytes), end, i32.eq(tile, blocks - 1)));
     const saved = f.let(i32.add(stage.scratch(partial), i32.mul(tile, count * vectorBytes)));
-    const emit = (channel: Operand<'i32'>, vectors: number): void => {
-      const found = sums(stage, { from, to, channel, vectors: Array.from({ length: vectors }, (_, i) => i) });
-      const address = f.let(i32.add(saved, channel));
-      found.forEach((each, which) => each.forEach((value, v) => f.v128.store(address, value, which * vectorBytes + v * VECTOR_BYTES, 4)));
-    };
-    const line = 4 * VECTOR_BYTES;
-    const whole = Math.floor(vectorBytes / line) * line;
-    const channel = f.local.i32();
-    f.for(channel, 0, whole, line, () => emit(channel, 4));
-    if (vectorBytes > whole) emit(whole, (vectorBytes - whole) / VECTOR_BYTES);
+    const offset = (which: number, v: number): number => which * vectorBytes + v * VECTOR_BYTES;
+    const forChannels = (body: (channel: Operand<'i32'>, vectors: readonly number[], address: Local<'i32'>) => void): void =>
+      forVectors(f, vectorBytes / 4, 4, (channel, lanes) => {
+        body(
+          channel,
+          Array.from({ length: lanes / 4 }, (_, v) => v),
+          f.let(i32.add(saved, channel)),
+        );
+      });
+    const save = (address: Local<'i32'>, numbers: readonly (readonly V128[])[]): void =>
+      numbers.forEach((each, which) => each.forEach((value, v) => v128.store(address, value, offset(which, v), 4)));
+    forChannels((channel, vectors, address) => save(address, start(stage, { from, to, channel, vectors })));
+    const first = f.local.i32();
+    f.for(first, from, to, groupRows * rowBytes, () => {
+      const next = f.let(i32.add(first, groupRows * rowBytes));
+      const last = f.let(f.select(next, to, i32.ltU(next, to)));
+      forChannels((channel, vectors, address) => {
+        const numbers = Array.from({ length: count }, (_, which) => vectors.map((v) => f.let(v128.load(address, offset(which, v), 4))));
+        add(stage, numbers, { from: first, to: last, channel, vectors });
+        save(address, numbers);
+      });
+    });
   });
 }
 
 /** Centre, sum of deviations from it, sum of their squares. */
-function emitMoments(stage: Stage, { rowBytes }: Rows, { from, to, channel, vectors }: Block): readonly (readonly V128[])[] {
-  const { f } = stage;
-  const { f32x4, i32 } = f;
-  const at = f.local.i32();
-  const zeros = (): readonly Local<'v128'>[] => vectors.map(() => f.local.v128(0));
-  const read = (v: number): V128 =>
-    stage.load(0, { at: i32.add(at, channel), offset: v * VECTOR_BYTES, channel, channelOffset: v * VECTOR_BYTES });
-  const [centres, sums, squares] = [zeros(), zeros(), zeros()];
-  f.for(at, from, to, rowBytes, () => vectors.forEach((v) => f.set(centres[v]!, f32x4.add(centres[v]!, read(v)))));
-  const rows = f.let(f32x4.splat(f.f32.convertI32S(i32.divU(i32.sub(to, from), rowBytes))));
-  vectors.forEach((v) => f.set(centres[v]!, f32x4.div(centres[v]!, rows)));
-  f.for(at, from, to, rowBytes, () =>
-    vectors.forEach((v) => {
-      const deviation = f.let(f32x4.sub(read(v), centres[v]!));
-      f.set(sums[v]!, f32x4.add(sums[v]!, deviation));
-      f.set(squares[v]!, f32x4.madd(deviation, deviation, squares[v]!));
-    }),
-  );
-  return [centres, sums, squares];
-}
+const moments = ({ rowBytes }: Rows): Totals => {
+  const forRows = ({ f, load }: Stage, { from, to, channel, vectors }: Block, body: (v: number, value: V128) => void): void => {
+    const at = f.local.i32();
+    f.for(at, from, to, rowBytes, () => {
+      const place = f.let(f.i32.add(at, channel));
+      vectors.forEach((v) => {
+        body(v, load(0, { at: place, offset: v * VECTOR_BYTES, channel, channelOffset: v * VECTOR_BYTES }));
+      });
+    });
+  };
+  return {
+    start(stage, block) {
+      const { f } = stage;
+      const { f32x4, i32 } = f;
+      const some = f.let(i32.add(block.from, centreRows * rowBytes));
+      const to = f.let(f.select(some, block.to, i32.ltU(some, block.to)));
+      const sums = block.vectors.map(() => f.local.v128(0));
+      forRows(stage, { ...block, to }, (v, value) => f.set(sums[v]!, f32x4.add(sums[v]!, value)));
+      const rows = f.let(f32x4.splat(f.f32.convertI32S(i32.divU(i32.sub(to, block.from), rowBytes))));
+      const zeros = sums.map(() => f32x4.const(0, 0, 0, 0));
+      return [sums.map((sum) => f32x4.div(sum, rows)), zeros, sums.map(() => f32x4.const(0, 0, 0, 0))];
+    },
+    add(stage, [centres, sums, squares], block) {
+      const { f } = stage;
+      const { f32x4 } = f;
+      forRows(stage, block, (v, value) => {
+        const deviation = f.let(f32x4.sub(value, centres![v]!));
+        f.set(sums![v]!, f32x4.add(sums![v]!, deviation));
+        f.set(squares![v]!, f32x4.madd(deviation, deviation, squares![v]!));
+      });
+    },
+  };
+};
 
 /** Sum of dy, sum of dy (x - mean). */
-function emitProducts(stage: Stage, { rowBytes }: Rows, { from, to, channel, vectors }: Block): readonly (readonly V128[])[] {
-  const { f } = stage;
-  const { f32x4, i32, v128 } = f;
-  const at = f.local.i32();
-  const zeros = (): readonly Local<'v128'>[] => vectors.map(() => f.local.v128(0));
-  const [sums, products] = [zeros(), zeros()];
-  const means = vectors.map((v) => f.let(v128.load(i32.add(stage.input(2), channel), v * VECTOR_BYTES, 4)));
-  f.for(at, from, to, rowBytes, () => {
-    const place = f.let(i32.add(at, channel));
-    vectors.forEach((v) => {
-      const own = { at: place, offset: v * VECTOR_BYTES, channel, channelOffset: v * VECTOR_BYTES };
-      const dy = f.let(stage.load(4, own));
-      f.set(sums[v]!, f32x4.add(sums[v]!, dy));
-      f.set(products[v]!, f32x4.madd(dy, f32x4.sub(stage.load(0, own), means[v]!), products[v]!));
+const products = ({ rowBytes }: Rows): Totals => ({
+  start: ({ f }, { vectors }) => [0, 1].map(() => vectors.map(() => f.f32x4.const(0, 0, 0, 0))),
+  add({ f, load, input }, [sums, totals], { from, to, channel, vectors }) {
+    const { f32x4, i32, v128 } = f;
+    const at = f.local.i32();
+    const means = vectors.map((v) => f.let(v128.load(i32.add(input(2), channel), v * VECTOR_BYTES, 4)));
+    f.for(at, from, to, rowBytes, () => {
+      const place = f.let(i32.add(at, channel));
+      vectors.forEach((v) => {
+        const own = { at: place, offset: v * VECTOR_BYTES, channel, channelOffset: v * VECTOR_BYTES };
+        const dy = f.let(load(4, own));
+        f.set(sums![v]!, f32x4.add(sums![v]!, dy));
+        f.set(totals![v]!, f32x4.madd(dy, f32x4.sub(load(0, own), means[v]!), totals![v]!));
+      });
     });
-  });
-  return [sums, products];
-}
+  },
+});
 
 /** Two of four channels, in double precision. */
 interface Half {
@@ -311,8 +362,8 @@ interface Line {
 }
 
 /**
- * Writes output 0, element by element, from the `count` factors of its channel. A cache line of channels goes down the rows of a tile, with its
- * factors in registers.
+ * Writes output 0, element by element, from the `count` factors of its channel. A cache line of channels goes down some rows with its factors in
+ * registers: two, or all of a tile where the line holds all channels.
  */
 function emitApply(
   site: WasmSite<BatchNormAttributes>,
@@ -320,21 +371,22 @@ function emitApply(
   { factors, count }: { readonly factors: Scratch; readonly count: number },
   result: (stage: Stage, line: Line, vector: number) => V128,
 ): void {
-  const { tiles, perTile } = tilesFor(rows, channels, grain);
+  const pairs = tilesFor(Math.ceil(rows / 2), 2 * channels, grain);
+  const [tiles, perTile] = [pairs.tiles, 2 * pairs.perTile];
   site.stage({ tiles: channels === 0 ? 0 : tiles }, (stage) => {
     const { f, tile } = stage;
     const { i32, v128 } = f;
     const from = f.let(i32.mul(tile, perTile * rowBytes));
     const end = f.let(i32.add(from, perTile * rowBytes));
     const to = rows % perTile === 0 ? end : f.let(f.select(i32.const(rows * rowBytes), end, i32.eq(tile, tiles - 1)));
-    const emit = (channel: Operand<'i32'>, lanes: number): void => {
+    /** Some channels of the rows that `visit` gives. */
+    const emit = (channel: Operand<'i32'>, lanes: number, visit: (row: (at: I32) => void) => void): void => {
       const vectors = Array.from({ length: Math.ceil(lanes / 4) }, (_, v) => v);
       const address = f.let(i32.add(stage.scratch(factors), channel));
       const held = vectors.map((v) =>
         Array.from({ length: count }, (_, which) => f.let(v128.load(address, which * vectorBytes + v * VECTOR_BYTES, 4))),
       );
-      const at = f.local.i32();
-      f.for(at, from, to, rowBytes, () => {
+      visit((at) => {
         const start = f.let(i32.add(at, channel));
         const line: Line = {
           place: (v) => ({ at: start, offset: v * VECTOR_BYTES, channel, channelOffset: v * VECTOR_BYTES }),
@@ -347,9 +399,17 @@ function emitApply(
         );
       });
     };
-    const whole = Math.floor(channels / 16) * 16;
-    const channel = f.local.i32();
-    if (whole > 0) f.for(channel, 0, whole * 4, 64, () => emit(channel, 16));
-    if (channels > whole) emit(whole * 4, channels - whole);
+    const at = f.local.i32();
+    if (channels <= 16) return emit(0, channels, (row) => f.for(at, from, to, rowBytes, () => row(at)));
+    const some = (count: number): void => {
+      const part = (channel: Operand<'i32'>, lanes: number): void =>
+        emit(channel, lanes, (row) => Array.from({ length: count }, (_, i) => row(i32.add(at, i * rowBytes))));
+      const whole = Math.floor(channels / 16) * 16;
+      const channel = f.local.i32();
+      f.for(channel, 0, whole * 4, 64, () => part(channel, 16));
+      if (channels > whole) part(whole * 4, channels - whole);
+    };
+    f.for(at, from, rows % 2 === 0 ? to : i32.sub(to, rowBytes), 2 * rowBytes, () => some(2));
+    if (rows % 2 === 1) f.if(i32.ltU(at, to), () => some(1));
   });
 }

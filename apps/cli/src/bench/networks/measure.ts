@@ -85,7 +85,7 @@ function jobOf(runtime: Runtime, network: Network, drawn: Network, phase: Phase,
       gflops: (2 * macs) / times.medianMs / 1e6,
       imagesPerSecond: (1000 * batch) / times.medianMs,
       startMs,
-      peakBytes: held.arena + held.variables + held.derived,
+      peakBytes: Object.values(held).reduce((sum: number, bytes: number) => sum + bytes, 0),
       heldBytes: held,
       ...(encoding ? { encoding } : {}),
     });

@@ -54,7 +54,9 @@ test('rows of every model and phase, interleaved, with a schema', { timeout: 120
     expect(q1Ms <= medianMs && medianMs <= q3Ms && q1Ms > 0).toBe(true);
     expect([gflops, imagesPerSecond]).toEqual([expect.closeTo((2 * macs) / medianMs / 1e6, 9), expect.closeTo(2000 / medianMs, 9)]);
     expect(row).toMatchObject({ backend: 'wasm', threads: 1, batch: 2, input: [2, 64, 32, 3], clock: 'performance.now' });
-    expect(peakBytes).toBe(heldBytes.arena + heldBytes.variables + heldBytes.derived);
+    const { arena, variables, derived, constants, code } = heldBytes;
+    expect(peakBytes).toBe(arena + variables + derived + constants + code);
+    expect(code).toBeGreaterThan(10_000);
     // Inference keeps packed weights beside the parameters, a step a velocity for each.
     expect(heldBytes.variables).toBeGreaterThanOrEqual((row.phase === 'step' ? 8 : 4) * params);
     expect(heldBytes.derived > 2 * params).toBe(row.phase === 'fwd');
