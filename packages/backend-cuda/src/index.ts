@@ -2,7 +2,7 @@ export { createRuntime } from '@shoal/core';
 export { cuda } from './cuda.ts';
 export type { CudaOptions } from './driver/open.ts';
 export { printConstant, printExpression, type Leaves, type PrintedExpression } from './expression.ts';
-export { gemm, type GemmOptions } from './gemm/gemm.ts';
+export { gemm, type GemmFactor, type GemmOptions } from './gemm/gemm.ts';
 export {
   blocks,
   constantTable,

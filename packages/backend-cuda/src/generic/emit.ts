@@ -1,5 +1,5 @@
 import { mapOp, sizeOf, Value, type Dtype, type FusedExpression, type Step } from '@shoal/core';
-import { plainLoad, plainStore, type Accessor, type EmittedLaunch, type EmittedStep } from '../emit.ts';
+import { inputOf, plainInput, plainLoad, plainStore, type Accessor, type EmittedLaunch, type EmittedStep } from '../emit.ts';
 import type { CudaInput, CudaKernel, CudaOutput, CudaScratch, CudaSite } from '../kernel.ts';
 import { broadcastTerms } from '../kernels/broadcast.ts';
 import { interpretation, type InterpretedInput } from './interpreter.ts';
@@ -28,8 +28,8 @@ export function emitGenericStep(step: Step, kernel: CudaKernel): EmittedStep {
     const load = step.loads[k];
     const value = load ? reserve(dtype, sizeOf(shape)) : step.inputs[k]!;
     if (load) before.push(interpretationOf(load, value, value));
-    accessors.push(plainLoad(`in${k}`, value, dtype));
-    return { shape, dtype, size: sizeOf(shape), read: (index) => `in${k}(${index})` };
+    accessors.push(...plainInput(`in${k}`, value, dtype));
+    return inputOf(`in${k}`, shape, dtype);
   });
   const targets = node.outputs.map(({ shape, dtype }, k) =>
     step.outputs[k] && !(k === 0 && epilogue) ? step.outputs[k] : reserve(dtype, sizeOf(shape)),
