@@ -76,9 +76,9 @@ const cudaPrelude = `#define SHOAL_DEVICE static __device__ __forceinline__
 #define SHOAL_PRIVATE(type, name, dimensions, threads) type name[1] dimensions;
 #define SHOAL_OWN 0
 // Numbers that are said to be small and positive are divided at less cost.
-#define SHOAL_PHASE(threads) { const int lane = threadIdx.x & ((threads) - 1);
+#define SHOAL_PHASE(threads) { const int lane = threadIdx.x % (threads);
 #define SHOAL_BARRIER } __syncthreads();
-#define SHOAL_STEP(threads) { const int lane = threadIdx.x & ((threads) - 1);
+#define SHOAL_STEP(threads) { const int lane = threadIdx.x % (threads);
 #define SHOAL_END }
 #define SHOAL_UNROLL _Pragma("unroll")
 #define SHOAL_ROLLED _Pragma("unroll 1")

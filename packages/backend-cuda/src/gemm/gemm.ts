@@ -19,8 +19,9 @@ import { depthTile, type Core, type Side } from './tile.ts';
 export interface GemmFactor {
   readonly tensor: CudaInput;
   /**
-   * Body of a lambda of `batch`, `k` and `row` or `column` (unsigned: cheaper to divide) that returns the element's index in the tensor, or a negative one for 0. It
-   * computes, without branches: `k`, `row` and `column` may lie beyond their ends, and what it returns there does not matter.
+   * Body of a lambda of `batch` (int), `k` and `row` or `column` (unsigned, which is cheaper to divide) that returns the element's index in
+   * the tensor, or a negative one for 0. It computes, without branches: `k`, `row` and `column` may lie beyond their ends, and what it
+   * returns there does not matter.
    */
   readonly index: string;
   /** Which of its indices steps through memory one by one. */
@@ -83,7 +84,7 @@ function scalarTileOf(sizes: Sizes): ScalarTile {
 const productsPerNumber = 32;
 
 /** The tile that an estimate prefers: products with those in vain, numbers moved, and how much of the device has work. */
-export function tensorTileOf(sizes: Sizes): TensorTile {
+function tensorTileOf(sizes: Sizes): TensorTile {
   const time = (tile: TensorTile): number => {
     const tiles = tilesOf(sizes, tile);
     const splits = splitsOf(tiles, sizes.depth);
@@ -171,7 +172,8 @@ SHOAL_ROLLED
 for (int ahead = 0; ahead < ${stages - 1}; ahead++) {
 ${copyFirst}}
 int stage = 0;
-${arrive}${core.begin}for (int k0 = begin; k0 < end; k0 += ${depthTile}) {
+${arrive}${core.begin}SHOAL_ROLLED
+for (int k0 = begin; k0 < end; k0 += ${depthTile}) {
 const int next = stage + 1 == ${stages} ? 0 : stage + 1;
 ${core.multiply(copyNext, arrive)}stage = next;
 }

@@ -10,13 +10,15 @@ export interface TensorTile {
   readonly columns: number;
   readonly warpsDown: number;
   readonly warpsAcross: number;
+  /** Blocks that a multiprocessor must be able to hold at once, where the compiler's own choice spills. */
+  readonly resident?: number;
 }
 
 /** Sides are multiples of 32, the number of banks. */
 export const tensorTiles: readonly TensorTile[] = [
   { rows: 128, columns: 128, warpsDown: 2, warpsAcross: 4 },
   { rows: 128, columns: 64, warpsDown: 2, warpsAcross: 2 },
-  { rows: 64, columns: 64, warpsDown: 2, warpsAcross: 2 },
+  { rows: 64, columns: 64, warpsDown: 2, warpsAcross: 2, resident: 4 },
   { rows: 128, columns: 32, warpsDown: 4, warpsAcross: 1 },
   { rows: 32, columns: 64, warpsDown: 2, warpsAcross: 2 },
   { rows: 32, columns: 32, warpsDown: 2, warpsAcross: 2 },
@@ -47,7 +49,7 @@ const mostStages = 4;
  * **Time.** Fragments have two buffers: those of the next eight depths are loaded while the present ones are multiplied, over the end of
  * a tile too, and so the wait for the next tile stands before the last product of this one.
  */
-export function tensorCore({ rows, columns, warpsDown, warpsAcross }: TensorTile, byDepth: (of: Side) => boolean): Core {
+export function tensorCore({ rows, columns, warpsDown, warpsAcross, resident }: TensorTile, byDepth: (of: Side) => boolean): Core {
   const threads = 32 * warpsDown * warpsAcross;
   const [height, width] = [rows / warpsDown, columns / warpsAcross];
   const [down, across] = [height / mmaRows, width / mmaColumns];
@@ -103,6 +105,7 @@ for (int n = 0; n < ${down * across}; n++) SHOAL_MMA(sum, left, right, ${(k8 / m
     );
   return {
     threads,
+    ...(resident === undefined ? {} : { resident }),
     rows,
     columns,
     stages: stagesOf(size.left + size.right, mostStages),
