@@ -149,7 +149,7 @@ function product({ generic }: CudaSite<unknown>, options: GemmOptions, core: Cor
   const copyStep = (from: string, into: string, text: string): string =>
     step(threads, fixed`const int from = ${from}, into = ${into};\n${text}shoal_commit(lane);`);
   const copyFirst = copyStep(fixed`begin + ahead * ${depthTile}`, 'ahead', fixed`if (from < end) {\n${copies.join('')}}\n`);
-  // Beyond the end come zeros: without a branch, copies mix with products.
+  // Beyond the end come zeros: without a branch, copies mix with products. No copy is left on its way when the block ends.
   const copyNext = copyStep(fixed`k0 + ${(stages - 1) * depthTile}`, fixed`stage == 0 ? ${stages - 1} : stage - 1`, copies.join(''));
   const arrive = phase(threads, fixed`shoal_wait<${stages - 2}>(lane);`);
   const storage = sides.map((of) => shared('float', `gemm_${of}`, stages * core.size[of]));
@@ -177,14 +177,14 @@ for (int k0 = begin; k0 < end; k0 += ${depthTile}) {
 const int next = stage + 1 == ${stages} ? 0 : stage + 1;
 ${core.multiply(copyNext, arrive)}stage = next;
 }
-${step(
-  threads,
-  core.results((sum) => {
-    const position = { batch: 'batch', row: 'row', column: 'column' };
-    return fixed`const int row = row0 + down, column = column0 + across;
+${step(threads, fixed`shoal_wait<${0}>(lane);`)}${step(
+    threads,
+    core.results((sum) => {
+      const position = { batch: 'batch', row: 'row', column: 'column' };
+      return fixed`const int row = row0 + down, column = column0 + across;
 if (row < ${sized(rows)} && column < ${sized(columns)}) { ${write(position, sum)} }`;
-  }),
-)}`;
+    }),
+  )}`;
   return blocks(batch * rowTiles * columnTiles * splits, threads, body, {
     tables,
     ...(core.resident === undefined ? {} : { resident: core.resident }),
