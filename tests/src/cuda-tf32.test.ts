@@ -1,5 +1,5 @@
 import { conv2d } from '@shoal/conv';
-import { collectKernels, emulatedBackend } from '@shoal/backend-cuda/testing';
+import { collectKernels, emulatedBackend, tensorTiles } from '@shoal/backend-cuda/testing';
 import { createRuntime, input, sizeOf, type Runtime } from '@shoal/core';
 import { matmul } from '@shoal/math';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -7,13 +7,39 @@ import { makeOracle } from './conformance/oracle.ts';
 import { gradientTo, programOf, type Product } from './cuda-products.ts';
 import { cudaPlugins } from './cuda.ts';
 
-/** Large enough for whole fragments, and ragged. */
+/** A tile of a block, and a product of so many ragged ones that it is chosen: both factors along the depth, or both across it. */
+const tile = (rows: number, columns: number, depth: number, batch = 240): readonly Product[] => [
+  {
+    name: `tiles of ${rows}x${columns}, along the depth`,
+    shapes: [
+      [batch, rows - 3, depth],
+      [batch, columns - 5, depth],
+    ],
+    build: (x, y) => matmul(x, y, { transposeB: true }),
+  },
+  {
+    name: `tiles of ${rows}x${columns}, across the depth`,
+    shapes: [
+      [batch, 9, rows - 4],
+      [batch, 9, columns - 5],
+    ],
+    build: (x, y) => matmul(x, y, { transposeA: true }),
+  },
+];
+
+/** Every tile, in both layouts and with both widths of copies; depths beyond all stages, splits, windows and phases. */
 const products: readonly Product[] = [
+  ...tile(128, 128, 68),
+  ...tile(128, 64, 8),
+  ...tile(64, 64, 90),
+  ...tile(128, 32, 8),
+  ...tile(32, 64, 7),
+  ...tile(32, 32, 8, 3),
   {
     name: 'a product',
     shapes: [
       [200, 37],
-      [37, 70],
+      [37, 72],
     ],
     build: (x, y) => matmul(x, y),
   },
@@ -24,14 +50,6 @@ const products: readonly Product[] = [
       [70, 50],
     ],
     build: (x, y) => matmul(x, y, { transposeA: true, transposeB: true }),
-  },
-  {
-    name: 'many products in the largest tiles',
-    shapes: [
-      [64, 129, 9],
-      [64, 9, 131],
-    ],
-    build: (x, y) => matmul(x, y),
   },
   {
     name: 'a deep product, split',
@@ -50,6 +68,22 @@ const products: readonly Product[] = [
     build: (x, w) => conv2d(x, w, { padding: 1 }),
   },
   {
+    name: 'a convolution of three channels',
+    shapes: [
+      [1, 13, 11, 3],
+      [7, 7, 3, 10],
+    ],
+    build: (x, w) => conv2d(x, w, { padding: 3, stride: 2 }),
+  },
+  {
+    name: 'a convolution in groups',
+    shapes: [
+      [2, 9, 7, 24],
+      [3, 2, 12, 20],
+    ],
+    build: (x, w) => conv2d(x, w, { groups: 2, dilation: 2 }),
+  },
+  {
     name: 'its gradient to the input, in phases',
     shapes: [
       [2, 21, 19, 40],
@@ -65,6 +99,14 @@ const products: readonly Product[] = [
     ],
     build: gradientTo(1, { padding: 1 }),
   },
+  {
+    name: 'its gradient to the weight, split',
+    shapes: [
+      [3, 20, 22, 3],
+      [3, 3, 3, 18],
+    ],
+    build: gradientTo(1, { padding: 1 }),
+  },
 ];
 
 const kernels = await collectKernels(
@@ -76,10 +118,15 @@ const kernels = await collectKernels(
 );
 const backend = await emulatedBackend(kernels, { precision: 'tf32' });
 
-test('every product is one for tensor cores', () => {
-  const withDepth = kernels.filter(({ body }) => body.includes('gemm_left'));
-  expect(withDepth.length).toBeGreaterThan(products.length);
-  expect(withDepth.filter(({ body }) => !body.includes('SHOAL_MMA'))).toEqual([]);
+test('every product is one for tensor cores, and they reach every tile with both widths of copies', () => {
+  const withFactors = kernels.filter(({ body }) => body.includes('gemm_left'));
+  expect(withFactors.filter(({ body }) => !body.includes('SHOAL_MMA'))).toEqual([]);
+  const tiles = withFactors.map(({ body }) =>
+    [/rowTile \* (\d+);/, /columnTile \* (\d+);/].map((pattern) => Number(pattern.exec(body)![1])),
+  );
+  expect(new Set(tiles.map(String))).toEqual(new Set(tensorTiles.map(({ rows, columns }) => `${rows},${columns}`)));
+  for (const copies of [/_copy1\(lane, gemm_left/, /_copy4\(lane, gemm_left/, /_copy1\(lane, gemm_right/, /_copy4\(lane, gemm_right/])
+    expect(withFactors.some(({ body }) => copies.test(body))).toBe(true);
 });
 
 if (typeof backend === 'string') test.skip(`tensor core tests skipped: ${backend}`);

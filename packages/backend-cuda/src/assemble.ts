@@ -1,5 +1,5 @@
-import { sizeOf, type Value } from '@shoal/core';
-import type { Accessor, EmittedLaunch } from './emit.ts';
+import type { Value } from '@shoal/core';
+import { elementsOf, type Accessor, type EmittedLaunch } from './emit.ts';
 import type { Address } from './machine.ts';
 import { named, type KernelSource, type Parameter } from './source.ts';
 import { printTables } from './tables.ts';
@@ -23,7 +23,7 @@ export const calledIn = (body: string, accessors: readonly Accessor[]): readonly
  * the pointer of the variable, so each pointer may promise that no other one leads to what it leads to.
  */
 export function assemble({ op, launch, accessors }: EmittedLaunch, placeOf: (value: Value) => Address): Assembled {
-  const { body, declarations = '', tables = [], threads, blocks } = launch;
+  const { body, declarations = '', tables = [], threads, blocks, resident } = launch;
   const used = calledIn(body, accessors);
   const written = new Set(used.flatMap(({ writes }) => writes.map(placeOf)));
   const pointers = new Map<Address, Parameter>();
@@ -32,11 +32,12 @@ export function assemble({ op, launch, accessors }: EmittedLaunch, placeOf: (val
     pointers.set(address, { dtype: value.dtype, written: written.has(address), aliased: false });
   }
   const addresses = [...pointers.keys()];
-  const at = (value: Value, index: string): string => `SHOAL_AT(t${addresses.indexOf(placeOf(value))}, ${sizeOf(value.shape)}, ${index})`;
-  const functions = used.map((accessor) => accessor.print({ at })).join('');
+  const elements = elementsOf((value) => `t${addresses.indexOf(placeOf(value))}`);
+  const functions = used.map((accessor) => accessor.print(elements)).join('');
   const printed = printTables(tables);
   const kernel = named(op, {
     threads,
+    ...(resident === undefined ? {} : { resident }),
     parameters: [...pointers.values()],
     declarations: printed.declarations + declarations,
     body: withoutMarks(printed.statements + functions + body),

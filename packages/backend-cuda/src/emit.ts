@@ -1,13 +1,22 @@
-import { sizeOf, Value, type Dtype, type FusedExpression, type Step } from '@shoal/core';
+import { sizeOf, Value, type Dtype, type FusedExpression, type Shape, type Step } from '@shoal/core';
 import { printExpression, typeNames } from './expression.ts';
 import type { ConvolutionCall, PlanConvolution } from './convolution.ts';
 import type { CudaInput, CudaKernel, CudaOutput, CudaScratch, CudaSite, Launch, Precision } from './kernel.ts';
+import { fixed } from './text.ts';
 
 /** How elements of stored tensors are reached, decided once it is known which pointers a kernel has. */
 export interface Elements {
   /** An element: its value, or where a value is assigned. */
   readonly at: (value: Value, index: string) => string;
+  /** The pointer, and how many elements lie behind it, as two arguments of a macro. */
+  readonly tensor: (value: Value) => string;
 }
+
+/** Elements by their pointers' names. */
+export const elementsOf = (pointer: (value: Value) => string): Elements => {
+  const tensor: Elements['tensor'] = (value) => fixed`${pointer(value)}, ${String(sizeOf(value.shape))}`;
+  return { tensor, at: (value, index) => fixed`SHOAL_AT(${tensor(value)}, ${index})` };
+};
 
 /** A function behind the `read` or `write` of a site's tensor, printed as a lambda of the kernel that uses it. */
 export interface Accessor {
@@ -55,8 +64,9 @@ export function emitStep(step: Step, kernel: CudaKernel, precision: Precision, p
     generic: false,
     inputs: node.inputs.map(({ shape, dtype }, k): CudaInput => {
       const load = step.loads[k];
-      accessors.push(load ? fusedLoad(`in${k}`, load, dtype) : plainLoad(`in${k}`, step.inputs[k]!, dtype));
-      return { shape, dtype, size: sizeOf(shape), read: (index) => `in${k}(${index})` };
+      const name = `in${k}`;
+      accessors.push(...(load ? [fusedLoad(name, load, dtype), ...fusedCopies(name, load)] : plainInput(name, step.inputs[k]!, dtype)));
+      return inputOf(name, shape, dtype);
     }),
     outputs: node.outputs.map(({ shape, dtype }, k): CudaOutput => {
       const target = step.outputs[k] ?? null;
@@ -96,6 +106,20 @@ export const emittedOf = (
   accessors: readonly Accessor[],
 ): readonly (EmittedLaunch | EmittedCall)[] => launches.map((each) => ('plan' in each ? { call: each } : { op, launch: each, accessors }));
 
+/** An input whose accessors are called `name`. */
+export const inputOf = (name: string, shape: Shape, dtype: Dtype): CudaInput => ({
+  shape,
+  dtype,
+  size: sizeOf(shape),
+  read: (index) => `${name}(${index})`,
+  copy: (to, index, count) => `${copierOf(name, count)}(lane, ${to}, ${index});`,
+});
+
+const counts = [1, 4] as const;
+const copierOf = (name: string, count: 1 | 4): string => `${name}_copy${count}`;
+const copier = (name: string, count: 1 | 4, body: string): string =>
+  fixed`auto ${copierOf(name, count)} = [&](const int lane, float* const to, const int i) { (void)lane; ${body} };\n`;
+
 const reader = (name: string, dtype: Dtype, body: string): string =>
   `auto ${name} = [&](const int i) -> ${typeNames[dtype]} { (void)i; ${body} };\n`;
 const writer = (name: string, dtype: Dtype, body: string): string =>
@@ -104,6 +128,29 @@ const writer = (name: string, dtype: Dtype, body: string): string =>
 export function plainLoad(name: string, value: Value, dtype: Dtype): Accessor {
   return { name, reads: [value], writes: [], print: ({ at }) => reader(name, dtype, `return ${at(value, 'i')};`) };
 }
+
+/** The accessors of a stored input. */
+export const plainInput = (name: string, value: Value, dtype: Dtype): readonly Accessor[] => [
+  plainLoad(name, value, dtype),
+  ...counts.map((count): Accessor => ({
+    name: copierOf(name, count),
+    reads: [value],
+    writes: [],
+    print: ({ tensor }) => copier(name, count, fixed`SHOAL_COPY(${tensor(value)}, ${count}, lane, to, i);`),
+  })),
+];
+
+/** What is computed is stored by the thread itself, at once. */
+const fusedCopies = (name: string, fused: FusedExpression): readonly Accessor[] =>
+  counts.map((count) => ({
+    name: copierOf(name, count),
+    reads: valuesOf(fused),
+    writes: [],
+    print(elements) {
+      const value = fusedLoad('value', fused, 'f32').print(elements);
+      return copier(name, count, fixed`\n${value}for (int e = 0; e < ${count}; e++) to[e] = i < 0 ? 0.0f : value(i + e);\n`);
+    },
+  }));
 
 export function plainStore(name: string, value: Value): Accessor {
   return { name, reads: [], writes: [value], print: ({ at }) => writer(name, value.dtype, `${at(value, 'i')} = value;`) };

@@ -3,7 +3,7 @@ export { cuda } from './cuda.ts';
 export type { CudaOptions } from './driver/open.ts';
 export type { Convolution, ConvolutionCall, ConvolutionPass, ConvolutionPlan } from './convolution.ts';
 export { printConstant, printExpression, type Leaves, type PrintedExpression } from './expression.ts';
-export { gemm, type GemmOptions } from './gemm/gemm.ts';
+export { gemm, type GemmFactor, type GemmOptions } from './gemm/gemm.ts';
 export {
   blocks,
   constantTable,

@@ -19,6 +19,8 @@ export interface Launch {
   /** Functions at namespace scope, marked `SHOAL_DEVICE`. */
   readonly declarations?: string;
   readonly tables?: readonly CudaTable[];
+  /** Blocks that a multiprocessor must be able to hold at once, whatever the compiler would rather keep in registers. Default: the compiler decides. */
+  readonly resident?: number;
 }
 
 /** A tensor that a kernel reads. Indices are int expressions counting elements row-major. */
@@ -26,6 +28,13 @@ export interface CudaInput extends TensorType {
   readonly size: number;
   /** An expression for one element; where an elementwise chain was fused into the load, its value there. */
   readonly read: (index: string) => string;
+  /**
+   * A statement of thread `lane` that begins to copy one element, or four from a multiple of four, to `to`, an address in the block's
+   * memory (of four, at a multiple of 16 bytes); a negative index brings zeros. Of float32 alone. What arrives is there after the thread's
+   * `shoal_wait<n>(lane)`, which waits for all copies but those of its last n groups (`shoal_commit(lane)` ends a group), and for others after
+   * the barrier of that phase; what was there is gone at once.
+   */
+  readonly copy: (to: string, index: string, count: 1 | 4) => string;
 }
 
 /** A tensor that a kernel writes. */
@@ -103,7 +112,7 @@ export function cudaKernel<A extends object>(op: Op<A>, { emit, lower, supports,
 /** Threads of a block whose threads do not work together. */
 const elementThreads = 256;
 
-type Extras = Pick<Launch, 'declarations' | 'tables'>;
+type Extras = Pick<Launch, 'declarations' | 'tables' | 'resident'>;
 
 /** `count` threads, one for each value of `i` (int) from 0. */
 export function elements(count: number, body: string, extras: Extras = {}): Launch {
@@ -131,7 +140,7 @@ export const phase = (threads: number, body: string): string => fixed`SHOAL_PHAS
 export const step = (threads: number, body: string): string => fixed`SHOAL_STEP(${threads})\n${body}\nSHOAL_END\n`;
 
 /** Declares memory of the block. */
-export const shared = (type: string, name: string, size: number): string => fixed`SHOAL_SHARED ${type} ${name}[${size}];\n`;
+export const shared = (type: string, name: string, size: number): string => fixed`SHOAL_SHARED(${type}, ${name}, ${size})\n`;
 
 /** Declares an array that each thread has of its own, over all phases: element `[1][2]` is `name[SHOAL_OWN][1][2]`. */
 export const own = (type: string, name: string, threads: number, dimensions: readonly number[]): string =>
@@ -139,14 +148,15 @@ export const own = (type: string, name: string, threads: number, dimensions: rea
 
 /**
  * Statements that take a row-major index apart: `unravel('i', [2, 3, 5], ['n', 'h', 'c'])` declares `n`, `h` and `c`.
- * An axis named null is skipped.
+ * An axis named null is skipped. No text divides by an axis without elements: it may be computed and not used.
  */
 export function unravel(index: string, shape: Shape, names: readonly (string | null)[]): string {
-  let inner = shape.reduce((product, n) => product * n, 1);
-  return shape
+  const sizes = shape.map((n) => Math.max(1, n));
+  let inner = sizes.reduce((product, n) => product * n, 1);
+  return sizes
     .map((n, axis) => {
       const outermost = axis === 0;
-      inner /= n || 1;
+      inner /= n;
       const name = names[axis];
       if (!name) return '';
       const quotient = `(${index}) / ${inner}`;

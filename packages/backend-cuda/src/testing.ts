@@ -11,6 +11,8 @@ import type { CudaKernel, Precision } from './kernel.ts';
 import type { KernelSource } from './source.ts';
 
 export { cudaFlags, printCuda, printEmulated, type KernelSource } from './source.ts';
+export type { Precision } from './kernel.ts';
+export { tensorTiles, type TensorTile } from './gemm/tensor.ts';
 export { ShippedKernels } from './driver/shipped.ts';
 export { missingCompiler } from './emulated/compiler.ts';
 

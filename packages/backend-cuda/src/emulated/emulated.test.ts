@@ -12,6 +12,7 @@ import {
   type Backend,
   type Op,
   type Runtime,
+  type Value,
 } from '@shoal/core';
 import { reference } from '@shoal/core/reference';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -66,6 +67,75 @@ function emulationTests(backend: Backend<CudaKernel>): void {
       expect(wrong.slice(0, 64)).not.toEqual(mirrored.slice(0, 64));
       expect(wrong.slice(64)).not.toEqual(mirrored.slice(64));
     });
+  });
+
+  describe('copies to the memory of a block', () => {
+    /** Each block copies 64 elements in fours, in two groups, and writes what is there after `then`. */
+    const copied = (then: string, from = 'group * 64 + lane * 4', shown = 'cell[e * 16 + lane]') => {
+      const op = copyOp();
+      const kernel = cudaKernel(op, {
+        emit({ inputs: [x], outputs: [y] }) {
+          const begin = `${x!.copy('cell + lane * 4', `lane < 8 ? ${from} : -1`, 4)}\nshoal_commit(lane);`;
+          const second = `${x!.copy('cell + 64 + lane * 4', from, 4)}\nshoal_commit(lane);`;
+          const get = `for (int e = 0; e < 8; e++) { ${y!.write('group * 128 + e * 16 + lane', shown)} }`;
+          const memory = shared('float', 'cell', 128) + shared('float', 'seen', 16);
+          const fill = 'for (int e = 0; e < 8; e++) cell[e * 16 + lane] = -1.0f;';
+          return [blocks(2, 16, memory + phase(16, fill) + phase(16, begin + second) + phase(16, then) + phase(16, get))];
+        },
+      });
+      return runOp(op, kernel);
+    };
+    const nothing = Array<number>(64).fill(NaN);
+    const half = (first: number): number[] => Array.from({ length: 64 }, (_, i) => (i < 32 ? first + i : 0));
+    const whole = (first: number): number[] => Array.from({ length: 64 }, (_, i) => first + i);
+
+    test('are there after the wait for their group, and what was there is gone before', async () => {
+      expect(await copied('shoal_wait<0>(lane);')).toEqual([...half(0), ...whole(0), ...half(64), ...whole(64)]);
+      expect(await copied('shoal_wait<1>(lane);')).toEqual([...half(0), ...nothing, ...half(64), ...nothing]);
+      expect(await copied('')).toEqual([...nothing, ...nothing, ...nothing, ...nothing]);
+    });
+    test('are no other thread’s before a barrier', async () => {
+      const seen = 'seen[lane] = cell[(lane + 1) % 8 * 4];';
+      const late = `SHOAL_BARRIER\nSHOAL_PHASE(16)\n${seen}`;
+      const after = (text: string) => copied(`shoal_wait<0>(lane);\n${text}`, undefined, 'seen[lane]');
+      expect((await after(late)).slice(0, 8)).toEqual([4, 8, 12, 16, 20, 24, 28, 0]);
+      const wrong = await after(seen);
+      expect(wrong.slice(0, 16).some(Number.isNaN)).toBe(true);
+      expect(wrong.slice(128, 144).some(Number.isNaN)).toBe(true);
+    });
+    test('never come from where four floats are not aligned', async () => {
+      expect((await copied('shoal_wait<0>(lane);', 'group * 64 + lane * 4 + (lane == 3)')).slice(76, 80)).toEqual([NaN, NaN, NaN, NaN]);
+    });
+    test('beyond a tensor are errors', async () => {
+      await expect(copied('', 'group * 64 + lane * 4 + 4')).rejects.toThrow(/index 131 of t0 .*which has 128 elements/);
+    });
+    test('of an expression are computed', async () => {
+      const op = copyOp();
+      const kernel = cudaKernel(op, {
+        fusion: { load: { 0: 'masked' } },
+        emit({ inputs: [x], outputs: [y] }) {
+          const copy = `${x!.copy('cell + lane * 4', 'lane < 16 ? lane * 4 : -1', 4)} ${x!.copy('cell + 256 + lane', 'lane - 1', 1)}`;
+          const get = `for (int e = 0; e < 4; e++) { ${y!.write('e * 64 + lane', 'cell[e * 96 + lane]')} }`;
+          return [blocks(1, 64, shared('float', 'cell', 352) + phase(64, copy) + phase(64, get))];
+        },
+      });
+      const result = await runOp(op, kernel, (x) => map([x], (a) => e.mul(a, 2)));
+      expect([result[63], ...result.slice(64, 67)]).toEqual([126, 0, 0, 0]);
+      // From 288 on: the 32nd of those that are copied one by one.
+      expect(result.slice(192, 195)).toEqual([62, 64, 66]);
+    });
+
+    const copyOp = (): Op<object> => ({
+      name: 'test/copy',
+      infer: () => [{ shape: [256], dtype: 'f32' }],
+      vjp: { none: 'a test' },
+      cost: () => ({}),
+    });
+    async function runOp(op: Op<object>, kernel: CudaKernel, of: (x: Value) => Value = (x) => x): Promise<readonly number[]> {
+      const runtime = await createRuntime(backend, [{ kernel }]);
+      const executable = await runtime.compile({ outputs: { y: apply1(op, [of(input('x', [128]))], {}) } });
+      return [...(await executable.run({ x: Float32Array.from({ length: 128 }, (_, i) => i) }))['y']!];
+    }
   });
 
   describe('running', () => {

@@ -1,8 +1,37 @@
-import { blocks, elements, own, phase, shared, step, type CudaScratch, type CudaSite, type CudaTable, type Launch } from '../kernel.ts';
+import {
+  blocks,
+  elements,
+  phase,
+  shared,
+  step,
+  type CudaInput,
+  type CudaScratch,
+  type CudaSite,
+  type CudaTable,
+  type Launch,
+} from '../kernel.ts';
 import { fixed } from '../text.ts';
-import { scalarCore } from './scalar.ts';
-import { fitsTensorCore, tensorCore } from './tensor.ts';
-import { depthTile, side, threads, type Core, type Tile } from './tile.ts';
+import { scalarCore, side, type ScalarTile } from './scalar.ts';
+import { tensorCore, tensorTiles, type TensorTile } from './tensor.ts';
+import { depthTile, type Core, type Side } from './tile.ts';
+
+/** A factor of a product: a tensor of float32, seen as a matrix for each `batch`. */
+export interface GemmFactor {
+  readonly tensor: CudaInput;
+  /**
+   * Body of a lambda of `batch` (int), `k` and `row` or `column` (unsigned, which is cheaper to divide) that returns the element's index in
+   * the tensor, or a negative one for 0. It computes, without branches: `k`, `row` and `column` may lie beyond their ends, and what it
+   * returns there does not matter.
+   */
+  readonly index: string;
+  /** Which of its indices steps through memory one by one. */
+  readonly adjacent: 'k' | 'across';
+  /**
+   * Whether four neighbours along that index, from each multiple of four, have consecutive indices in the tensor, from a multiple of four,
+   * or are 0 together; its range is a multiple of four.
+   */
+  readonly inFours: boolean;
+}
 
 export interface GemmOptions {
   /** How many independent products; default 1. */
@@ -11,19 +40,15 @@ export interface GemmOptions {
   readonly columns: number;
   /** How many products each element sums; 0 gives zeros. */
   readonly depth: number;
-  /** Body of a lambda of `batch`, `row` and `k` (int, in range) that returns the left factor. */
-  readonly left: string;
-  /** Body of a lambda of `batch`, `k` and `column` (int, in range) that returns the right factor. */
-  readonly right: string;
-  /** Which index of the left factor steps through memory one by one. Decides speed alone; default `k`. */
-  readonly leftAdjacent?: 'k' | 'row';
-  /** The same of the right factor; default `column`. */
-  readonly rightAdjacent?: 'k' | 'column';
+  readonly left: GemmFactor;
+  readonly right: GemmFactor;
   /** What the lambdas look up. */
   readonly tables?: readonly CudaTable[];
   /** Stores one element; `batch`, `row` and `column` are names of int. */
   readonly write: (position: { readonly batch: string; readonly row: string; readonly column: string }, value: string) => string;
 }
+
+type Sizes = Pick<GemmOptions, 'batch' | 'rows' | 'columns' | 'depth'>;
 
 /** Most elements that a thread has along an axis: 8x8 sums, 16 loads from shared memory for 64 products. */
 const mostEach = 8;
@@ -32,45 +57,61 @@ const enoughTiles = 256;
 const splitDepth = 512;
 const mostSplits = 64;
 
-function tileOf({ batch = 1, rows, columns }: GemmOptions): Tile {
+const tilesOf = ({ batch = 1, rows, columns }: Sizes, tile: { readonly rows: number; readonly columns: number }): number =>
+  batch * Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
+
+function splitsOf(tiles: number, depth: number): number {
+  const wanted = Math.min(mostSplits, Math.ceil((2 * enoughTiles) / Math.max(1, tiles)), Math.floor(depth / splitDepth));
+  return tiles < enoughTiles ? Math.max(1, wanted) : 1;
+}
+
+/** One for all sizes. */
+const genericTile: ScalarTile = { rowsEach: 4, columnsEach: 4 };
+
+function scalarTileOf(sizes: Sizes): ScalarTile {
   const each = (size: number): number => Math.min(mostEach, Math.max(1, 2 ** Math.ceil(Math.log2(size / side))));
-  let [rowsEach, columnsEach] = [each(rows), each(columns)];
-  const tiles = (): number => batch * Math.ceil(rows / (side * rowsEach)) * Math.ceil(columns / (side * columnsEach));
+  let [rowsEach, columnsEach] = [each(sizes.rows), each(sizes.columns)];
+  const tiles = (): number => tilesOf(sizes, { rows: side * rowsEach, columns: side * columnsEach });
   // Below 4x4, loads from shared memory cost more than idle multiprocessors.
   while (tiles() < enoughTiles && Math.max(rowsEach, columnsEach) > 4) {
     if (rowsEach >= columnsEach) rowsEach /= 2;
     else columnsEach /= 2;
   }
-  return tileWith(rowsEach, columnsEach);
+  return { rowsEach, columnsEach };
 }
 
-const tileWith = (rowsEach: number, columnsEach: number): Tile => ({
-  rowsEach,
-  columnsEach,
-  rows: side * rowsEach,
-  columns: side * columnsEach,
-});
+/** Products that tensor cores compute while one number comes from the second cache: on A100 512 and 16 a cycle. */
+const productsPerNumber = 32;
 
-/** One for all sizes. */
-const genericTile = tileWith(4, 4);
+/** The tile that an estimate prefers: products with those in vain, numbers moved, and how much of the device has work. */
+function tensorTileOf(sizes: Sizes): TensorTile {
+  const time = (tile: TensorTile): number => {
+    const tiles = tilesOf(sizes, tile);
+    const splits = splitsOf(tiles, sizes.depth);
+    const each = (tile.rows * tile.columns + productsPerNumber * (tile.rows + tile.columns)) / splits;
+    return each * Math.max(1, (tiles * splits) / enoughTiles);
+  };
+  return tensorTiles.reduce((best, tile) => (time(tile) < time(best) ? tile : best));
+}
 
 /**
- * Matrix products whose factors are computed: matmul and all three passes of a convolution (implicit GEMM) are this, with other
- * index functions. Tiles of both factors go through shared memory, the next one being fetched while one is multiplied; a deep
+ * Matrix products whose factors' places are computed: matmul and all three passes of a convolution (implicit GEMM) are this, with
+ * other index functions. Tiles of both factors are copied to shared memory while those before them are multiplied; a deep
  * product with few elements is split along `depth` into partial sums, added by a second launch in a fixed order. Tiles and splits
  * depend on the sizes alone, so the bits do.
  */
 export function gemm(site: CudaSite<unknown>, options: GemmOptions): readonly Launch[] {
   const { batch = 1, rows, columns, depth } = options;
-  const tile = site.generic ? genericTile : tileOf(options);
-  const core = site.precision === 'tf32' && fitsTensorCore(tile) ? tensorCore(tile) : scalarCore(tile);
-  const tiles = batch * Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
-  const wanted = Math.min(mostSplits, Math.ceil((2 * enoughTiles) / Math.max(1, tiles)), Math.floor(depth / splitDepth));
-  const splits = tiles < enoughTiles ? Math.max(1, wanted) : 1;
-  if (splits === 1) return [product(options, tile, core, 1, options.write)];
+  const byDepth = (of: Side): boolean => options[of].adjacent === 'k';
+  const core =
+    site.precision === 'tf32'
+      ? tensorCore(tensorTileOf(options), byDepth)
+      : scalarCore(site.generic ? genericTile : scalarTileOf(options), byDepth);
+  const splits = splitsOf(tilesOf(options, core), depth);
+  if (splits === 1) return [product(site, options, core, 1, options.write)];
   const size = batch * rows * columns;
   const partial: CudaScratch = site.scratch('f32', splits * size);
-  const first = product(options, tile, core, splits, ({ batch: b, row, column }, value) =>
+  const first = product(site, options, core, splits, ({ batch: b, row, column }, value) =>
     partial.write(`split * ${size} + (${b} * ${rows} + ${row}) * ${columns} + ${column}`, value),
   );
   const second = `const int column = i % ${columns};
@@ -86,97 +127,93 @@ ${options.write({ batch: 'batch', row: 'row', column: 'column' }, 'total')}`;
 /** A number that the sizes of a product decide. */
 const sized = (count: number): string => `${count}`;
 
-function product(
-  { batch = 1, rows, columns, depth, left, right, leftAdjacent = 'k', rightAdjacent = 'column', tables = [] }: GemmOptions,
-  tile: Tile,
-  core: Core,
-  splits: number,
-  write: GemmOptions['write'],
-): Launch {
-  const [rowTiles, columnTiles] = [Math.ceil(rows / tile.rows), Math.ceil(columns / tile.columns)];
+/** The name of a factor's other index, and where a tile begins along it. */
+const acrossOf = { left: { name: 'row', begin: 'row0' }, right: { name: 'column', begin: 'column0' } } as const;
+const sides: readonly Side[] = ['left', 'right'];
+
+function product({ generic }: CudaSite<unknown>, options: GemmOptions, core: Core, splits: number, write: GemmOptions['write']): Launch {
+  const { batch = 1, rows, columns, depth, tables = [] } = options;
+  const { threads, stages } = core;
+  const [rowTiles, columnTiles] = [Math.ceil(rows / core.rows), Math.ceil(columns / core.columns)];
   const perSplit = Math.ceil(depth / splits / depthTile) * depthTile;
-  const factors: readonly Factor[] = [
-    {
-      name: 'left',
-      each: tile.rowsEach,
-      width: tile.rows,
-      byDepth: leftAdjacent === 'k',
-      inside: `row0 + across < ${sized(rows)}`,
-      call: 'gemm_load_left(batch, row0 + across, from + k)',
-    },
-    {
-      name: 'right',
-      each: tile.columnsEach,
-      width: tile.columns,
-      byDepth: rightAdjacent === 'k',
-      inside: `column0 + across < ${sized(columns)}`,
-      call: 'gemm_load_right(batch, from + k, column0 + across)',
-    },
-  ];
-  const fetchTiles = (from: string): string => step(threads, fixed`const int from = ${from};\n${factors.map(fetch).join('')}`);
-  const keepTiles = (to: string): string => fixed`const int to = ${to};\n${factors.map((factor) => keep(factor, core)).join('')}`;
-  const storage = factors.map(
-    ({ name, each, width }) =>
-      shared('float', `gemm_${name}`, 2 * depthTile * (width + core.skew)) + own('float', `fetched_${name}`, threads, [each]),
+  const copies = sides.map((of) => {
+    const { tensor, adjacent, inFours } = options[of];
+    const { begin } = acrossOf[of];
+    return copyTile(core, of, {
+      count: inFours && !generic && core.keepsRuns(of) ? 4 : 1,
+      byDepth: adjacent === 'k',
+      index: fixed`gemm_${of}_index(batch, from + k, ${begin} + across) | ((int)(from + k < end & ${begin} + across < ${sized(of === 'left' ? rows : columns)}) - 1)`,
+      copy: tensor.copy,
+    });
+  });
+  const copyStep = (from: string, into: string, text: string): string =>
+    step(threads, fixed`const int from = ${from}, into = ${into};\n${text}shoal_commit(lane);`);
+  const copyFirst = copyStep(fixed`begin + ahead * ${depthTile}`, 'ahead', fixed`if (from < end) {\n${copies.join('')}}\n`);
+  // Beyond the end come zeros: without a branch, copies mix with products. No copy is left on its way when the block ends.
+  const copyNext = copyStep(fixed`k0 + ${(stages - 1) * depthTile}`, fixed`stage == 0 ? ${stages - 1} : stage - 1`, copies.join(''));
+  const arrive = phase(threads, fixed`shoal_wait<${stages - 2}>(lane);`);
+  const storage = sides.map((of) => shared('float', `gemm_${of}`, stages * core.size[of]));
+  const indices = sides.map(
+    (of) => fixed`auto gemm_${of}_index = [&](const int batch, const unsigned k, const unsigned ${acrossOf[of].name}) -> int {
+(void)batch;
+${options[of].index}
+};
+`,
   );
-  const body = fixed`${storage.join('')}${core.declarations}auto gemm_load_left = [&](const int batch, const int row, const int k) -> float {
-(void)batch;
-${left}
-};
-auto gemm_load_right = [&](const int batch, const int k, const int column) -> float {
-(void)batch;
-${right}
-};
-const int split = group % ${sized(splits)};
+  const body = fixed`${storage.join('')}${core.declarations}${indices.join('')}const int split = group % ${sized(splits)};
 const int columnTile = (group / ${sized(splits)}) % ${sized(columnTiles)};
 const int rowTile = (group / ${sized(splits * columnTiles)}) % ${sized(rowTiles)};
 const int batch = group / ${sized(splits * columnTiles * rowTiles)};
-const int row0 = rowTile * ${tile.rows};
-const int column0 = columnTile * ${tile.columns};
+const int row0 = rowTile * ${core.rows};
+const int column0 = columnTile * ${core.columns};
 const int begin = split * ${sized(perSplit)};
 const int end = begin + ${sized(perSplit)} < ${sized(depth)} ? begin + ${sized(perSplit)} : ${sized(depth)};
-${fetchTiles('begin')}${phase(threads, core.clear + keepTiles(fixed`0`))}for (int k0 = begin; k0 < end; k0 += ${depthTile}) {
-const int buffer = (k0 - begin) / ${depthTile} % 2;
-${fetchTiles(fixed`k0 + ${depthTile}`)}${core.multiply}${phase(threads, keepTiles(fixed`1 - buffer`))}}
-${step(
-  threads,
-  core.results((sum) => {
-    const position = { batch: 'batch', row: 'row', column: 'column' };
-    return fixed`const int row = row0 + down, column = column0 + across;
+SHOAL_ROLLED
+for (int ahead = 0; ahead < ${stages - 1}; ahead++) {
+${copyFirst}}
+int stage = 0;
+${arrive}${core.begin}SHOAL_ROLLED
+for (int k0 = begin; k0 < end; k0 += ${depthTile}) {
+const int next = stage + 1 == ${stages} ? 0 : stage + 1;
+${core.multiply(copyNext, arrive)}stage = next;
+}
+${step(threads, fixed`shoal_wait<${0}>(lane);`)}${step(
+    threads,
+    core.results((sum) => {
+      const position = { batch: 'batch', row: 'row', column: 'column' };
+      return fixed`const int row = row0 + down, column = column0 + across;
 if (row < ${sized(rows)} && column < ${sized(columns)}) { ${write(position, sum)} }`;
-  }),
-)}`;
-  return blocks(batch * rowTiles * columnTiles * splits, threads, body, { tables });
+    }),
+  )}`;
+  return blocks(batch * rowTiles * columnTiles * splits, threads, body, {
+    tables,
+    ...(core.resident === undefined ? {} : { resident: core.resident }),
+  });
 }
 
-/** One of the two factors, as its tiles are fetched. */
-interface Factor {
-  readonly name: 'left' | 'right';
-  /** Elements that a thread fetches. */
-  readonly each: number;
-  readonly width: number;
-  /** Neighbouring threads fetch along the depth. */
+/** How a factor's tiles are copied. */
+interface TileCopy {
+  /** Elements of one copy. */
+  readonly count: 1 | 4;
   readonly byDepth: boolean;
-  /** Whether row or column `across` of the tile is one of the matrix. */
-  readonly inside: string;
-  readonly call: string;
+  /** Index of the tile's element `k`, `across`; negative for 0. */
+  readonly index: string;
+  readonly copy: CudaInput['copy'];
 }
 
-/** The thread's element `n` of a tile: `k`, `across`. */
-const fetched = ({ byDepth, width }: Factor): string =>
-  fixed`const int at = lane + n * ${threads};
-  ${byDepth ? fixed`const int k = at % ${depthTile}, across = at / ${depthTile};` : fixed`const int across = at % ${width}, k = at / ${width};`}`;
-
-const fetch = (factor: Factor): string => fixed`SHOAL_UNROLL
-for (int n = 0; n < ${factor.each}; n++) {
-  ${fetched(factor)}
-  fetched_${factor.name}[SHOAL_OWN][n] = from + k < end && ${factor.inside} ? ${factor.call} : 0.0f;
-}
-`;
-
-const keep = (factor: Factor, { skew, factor: rounded }: Core): string => fixed`SHOAL_UNROLL
-for (int n = 0; n < ${factor.each}; n++) {
-  ${fetched(factor)}
-  gemm_${factor.name}[(to * ${depthTile} + k) * ${factor.width + skew} + across] = ${rounded(fixed`fetched_${factor.name}[SHOAL_OWN][n]`)};
+/** Statements of a step: the thread's share of the tile at depth `from`, to stage `into`. Neighbouring threads copy neighbours in memory. */
+function copyTile(core: Core, of: Side, { count, byDepth, index, copy }: TileCopy): string {
+  const { threads, size } = core;
+  const lines = of === 'left' ? core.rows : core.columns;
+  const chunks = (lines * depthTile) / count;
+  const [inner, outer] = byDepth ? ['k', 'across'] : ['across', 'k'];
+  const perLine = (byDepth ? depthTile : lines) / count;
+  const statements = fixed`const int ${inner} = at % ${perLine} * ${count}, ${outer} = at / ${perLine};
+  ${copy(fixed`gemm_${of} + into * ${size[of]} + ${core.place(of)}`, index, count)}`;
+  return fixed`SHOAL_UNROLL
+for (int n = 0; n < ${Math.ceil(chunks / threads)}; n++) {
+  const unsigned at = lane + n * ${threads};
+  ${chunks % threads === 0 ? statements : fixed`if (at < ${chunks}) {\n${statements}\n}`}
 }
 `;
+}

@@ -1,6 +1,6 @@
-import { sizeOf, type Value } from '@shoal/core';
+import type { Value } from '@shoal/core';
 import { calledIn, type Assembled } from '../assemble.ts';
-import type { EmittedLaunch } from '../emit.ts';
+import { elementsOf, type EmittedLaunch } from '../emit.ts';
 import type { Address } from '../machine.ts';
 import { named, type Parameter } from '../source.ts';
 import { liftTables } from '../tables.ts';
@@ -11,12 +11,10 @@ import { fixed, lift, withoutMarks } from '../text.ts';
  * own, wherever its tensor lies, so the kernel does not depend on what is where.
  */
 export function assembleGeneric({ op, launch, accessors }: EmittedLaunch, placeOf: (value: Value) => Address): Assembled {
-  const { body, declarations = '', tables = [], threads, blocks } = launch;
+  const { body, declarations = '', tables = [], threads, blocks, resident } = launch;
   const used = calledIn(body, accessors);
   const tensors = used.map(({ reads, writes }) => [...reads, ...writes][0]!);
-  const functions = used.map((accessor, k) =>
-    accessor.print({ at: (value, index) => fixed`SHOAL_AT(t${k}, ${String(sizeOf(value.shape))}, ${index})` }),
-  );
+  const functions = used.map((accessor, k) => accessor.print(elementsOf(() => `t${k}`)));
   // Parts of a concatenation are read by functions of other names, and by the same kernel.
   const renamed = used.reduce(
     (text, { name }, k) => text.replaceAll(new RegExp(`\\b${name}\\b`, 'g'), `tensor${k}`),
@@ -27,6 +25,7 @@ export function assembleGeneric({ op, launch, accessors }: EmittedLaunch, placeO
   const setup = fixed`const int* const shoal_n = t${used.length};\n${lifted.text(main.words.length)}`;
   const kernel = named(op, {
     threads,
+    ...(resident === undefined ? {} : { resident }),
     parameters: [
       ...used.map(({ pointer, writes }, k): Parameter => ({
         dtype: pointer ?? tensors[k]!.dtype,

@@ -1,6 +1,16 @@
 import { mapOp, sizeOf, Value, type Dtype, type FusedExpression, type Step } from '@shoal/core';
 import type { PlanConvolution } from '../convolution.ts';
-import { callsTo, emittedOf, plainLoad, plainStore, type Accessor, type EmittedLaunch, type EmittedStep } from '../emit.ts';
+import {
+  callsTo,
+  emittedOf,
+  inputOf,
+  plainInput,
+  plainLoad,
+  plainStore,
+  type Accessor,
+  type EmittedLaunch,
+  type EmittedStep,
+} from '../emit.ts';
 import type { CudaInput, CudaKernel, CudaOutput, CudaScratch, CudaSite } from '../kernel.ts';
 import { broadcastTerms } from '../kernels/broadcast.ts';
 import { interpretation, type InterpretedInput } from './interpreter.ts';
@@ -29,8 +39,8 @@ export function emitGenericStep(step: Step, kernel: CudaKernel, plan: PlanConvol
     const load = step.loads[k];
     const value = load ? reserve(dtype, sizeOf(shape)) : step.inputs[k]!;
     if (load) before.push(interpretationOf(load, value, value));
-    accessors.push(plainLoad(`in${k}`, value, dtype));
-    return { shape, dtype, size: sizeOf(shape), read: (index) => `in${k}(${index})` };
+    accessors.push(...plainInput(`in${k}`, value, dtype));
+    return inputOf(`in${k}`, shape, dtype);
   });
   const targets = node.outputs.map(({ shape, dtype }, k) =>
     step.outputs[k] && !(k === 0 && epilogue) ? step.outputs[k] : reserve(dtype, sizeOf(shape)),

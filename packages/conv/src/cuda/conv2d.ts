@@ -2,7 +2,7 @@ import { cudaKernel, elements, gemm, overCells, ravel, unravel } from '@shoal/ba
 import { conv2dOp } from '../conv2d.ts';
 import { conv2dGeometry } from '../geometry.ts';
 import { byLibrary } from './library.ts';
-import { fewColumns, inputCell } from './products.ts';
+import { cellIndex, fewColumns, inputCell } from './products.ts';
 
 /**
  * An implicit matrix product per group: rows are output cells, columns output channels, and the depth runs over the window and the
@@ -38,9 +38,18 @@ ${overCells(attributes, input, visit)}${y!.write('i', biased('total', 'o'))}`;
       rows: batch * output.height * output.width,
       columns: outputChannelsPerGroup,
       depth: window.height * window.width * channelsPerGroup,
-      left: `${unravel('row', [batch, output.height, output.width], ['n', 'oh', 'ow'])}${unravel('k', [window.height, window.width, channelsPerGroup], ['r', 's', 'c'])}${inputCell(attributes, input)}
-return ${x!.read(ravel(x!.shape, ['n', 'h', 'w', `batch * ${channelsPerGroup} + c`]))};`,
-      right: `return ${weight!.read(`k * ${outputChannels} + batch * ${outputChannelsPerGroup} + column`)};`,
+      left: {
+        tensor: x!,
+        index: `${unravel('row', [batch, output.height, output.width], ['n', 'oh', 'ow'])}${unravel('k', [window.height, window.width, channelsPerGroup], ['r', 's', 'c'])}${inputCell(attributes)}${cellIndex('h', 'w', input, ravel(x!.shape, ['n', 'h', 'w', `batch * ${channelsPerGroup} + c`]))}`,
+        adjacent: 'k',
+        inFours: channelsPerGroup % 4 === 0,
+      },
+      right: {
+        tensor: weight!,
+        index: `return k * ${outputChannels} + batch * ${outputChannelsPerGroup} + column;`,
+        adjacent: 'across',
+        inFours: outputChannelsPerGroup % 4 === 0,
+      },
       write({ batch: group, row, column }, value) {
         const channel = `${group} * ${outputChannelsPerGroup} + ${column}`;
         return y!.write(`${row} * ${outputChannels} + ${channel}`, biased(value, channel));

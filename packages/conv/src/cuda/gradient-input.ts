@@ -2,7 +2,7 @@ import { cudaKernel, elements, gemm, overWindows, ravel, unravel } from '@shoal/
 import { conv2dGradientInput as op } from '../conv2d.ts';
 import { conv2dGeometry } from '../geometry.ts';
 import { byLibrary } from './library.ts';
-import { fewColumns, phasesOf } from './products.ts';
+import { cellIndex, fewColumns, phasesOf } from './products.ts';
 
 /**
  * A gather: rows are input cells, columns input channels, and the depth runs over the windows that hold the cell and their channels.
@@ -56,14 +56,22 @@ ${overWindows(attributes, output, visit)}${dx!.write('i', 'total')}`;
           rows: batch * vertical.cells * horizontal.cells,
           columns: channelsPerGroup,
           depth: vertical.taps * horizontal.taps * outputChannelsPerGroup,
-          left: `${cell}${inner}const int oh = down + (${vertical.offset}) - tap * ${vertical.outputStep};
+          left: {
+            tensor: dy!,
+            index: `${cell}${inner}const int oh = down + (${vertical.offset}) - tap * ${vertical.outputStep};
 const int ow = across + (${horizontal.offset}) - side * ${horizontal.outputStep};
-if (oh < 0 || oh >= ${output.height} || ow < 0 || ow >= ${output.width}) return 0.0f;
-return ${dy!.read(ravel(dy!.shape, ['n', 'oh', 'ow', channel]))};`,
-          right: `${inner}const int r = ${vertical.place} + tap * ${vertical.placeStep};
+${cellIndex('oh', 'ow', output, ravel(dy!.shape, ['n', 'oh', 'ow', channel]))}`,
+            adjacent: 'k',
+            inFours: outputChannelsPerGroup % 4 === 0,
+          },
+          right: {
+            tensor: weight!,
+            index: `${inner}const int r = ${vertical.place} + tap * ${vertical.placeStep};
 const int s = ${horizontal.place} + side * ${horizontal.placeStep};
-return ${weight!.read(ravel(weight!.shape, ['r', 's', 'column', channel]))};`,
-          rightAdjacent: 'k',
+return ${ravel(weight!.shape, ['r', 's', 'column', channel])};`,
+            adjacent: 'k',
+            inFours: outputChannelsPerGroup % 4 === 0,
+          },
           write({ batch: group, row, column }, value) {
             const h = `(${row} / ${horizontal.cells}) % ${vertical.cells} * ${stride.height} + ${vertical.first}`;
             const w = `${row} % ${horizontal.cells} * ${stride.width} + ${horizontal.first}`;

@@ -2,7 +2,7 @@ import { cudaKernel, gemm, ravel, reduction, unravel } from '@shoal/backend-cuda
 import { conv2dGradientWeight as op } from '../conv2d.ts';
 import { conv2dGeometry } from '../geometry.ts';
 import { byLibrary } from './library.ts';
-import { fewColumns, inputCell } from './products.ts';
+import { cellIndex, fewColumns, inputCell, inside } from './products.ts';
 
 /** Rows are places in the window and input channels, columns output channels, and the depth runs over all output cells of the batch. */
 export const conv2dGradientWeight = cudaKernel(op, {
@@ -22,7 +22,6 @@ export const conv2dGradientWeight = cudaKernel(op, {
     const { window } = attributes;
     const cells = [batch, output.height, output.width];
     const depth = batch * output.height * output.width;
-    const cellOf = (index: string): string => `${unravel(index, cells, ['n', 'oh', 'ow'])}${inputCell(attributes, input)}`;
     if (outputChannelsPerGroup < fewColumns) {
       const channel = `channel / ${outputChannelsPerGroup} * ${channelsPerGroup} + c`;
       return reduction(site, {
@@ -32,7 +31,7 @@ export const conv2dGradientWeight = cudaKernel(op, {
         adjacent: 'results',
         term: `const int cell = r;
 {
-  ${unravel('o', dw!.shape, ['r', 's', 'c', 'channel'])}${cellOf('cell')}
+  ${unravel('o', dw!.shape, ['r', 's', 'c', 'channel'])}${unravel('cell', cells, ['n', 'oh', 'ow'])}${inputCell(attributes)}if (!${inside('h', 'w', input)}) return 0.0f;
   return ${x!.read(ravel(x!.shape, ['n', 'h', 'w', channel]))} * ${dy!.read(ravel(dy!.shape, ['n', 'oh', 'ow', 'channel']))};
 }`,
         write: (o, value) => dw!.write(o, value),
@@ -43,9 +42,18 @@ export const conv2dGradientWeight = cudaKernel(op, {
       rows: window.height * window.width * channelsPerGroup,
       columns: outputChannelsPerGroup,
       depth,
-      left: `${unravel('row', [window.height, window.width, channelsPerGroup], ['r', 's', 'c'])}${cellOf('k')}return ${x!.read(ravel(x!.shape, ['n', 'h', 'w', `batch * ${channelsPerGroup} + c`]))};`,
-      right: `return ${dy!.read(`k * ${outputChannels} + batch * ${outputChannelsPerGroup} + column`)};`,
-      leftAdjacent: 'row',
+      left: {
+        tensor: x!,
+        index: `${unravel('row', [window.height, window.width, channelsPerGroup], ['r', 's', 'c'])}${unravel('k', cells, ['n', 'oh', 'ow'])}${inputCell(attributes)}${cellIndex('h', 'w', input, ravel(x!.shape, ['n', 'h', 'w', `batch * ${channelsPerGroup} + c`]))}`,
+        adjacent: 'across',
+        inFours: channelsPerGroup % 4 === 0,
+      },
+      right: {
+        tensor: dy!,
+        index: `return k * ${outputChannels} + batch * ${outputChannelsPerGroup} + column;`,
+        adjacent: 'across',
+        inFours: outputChannelsPerGroup % 4 === 0,
+      },
       write: ({ batch: group, row, column }, value) =>
         dw!.write(`${row} * ${outputChannels} + ${group} * ${outputChannelsPerGroup} + ${column}`, value),
     });

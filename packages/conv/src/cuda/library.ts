@@ -95,7 +95,14 @@ function asOwn<T extends CudaInput | CudaOutput>(tensor: T): T {
   const rows = height * width * inner;
   const at = (index: string): string => `(${index}) % ${out} * ${rows} + (${index}) / ${out}`;
   const shape = [height, width, inner, out];
-  if ('read' in tensor) return { ...tensor, shape, read: (index: string) => tensor.read(at(index)) };
+  if ('read' in tensor) {
+    // Neighbours are apart in memory: four are copied one by one.
+    const copy: CudaInput['copy'] = (to, index, count) => {
+      const each = Array.from({ length: count }, (_, k) => tensor.copy(`${to} + ${k}`, `own < 0 ? -1 : ${at(`own + ${k}`)}`, 1));
+      return `{ const int own = ${index}; ${each.join(' ')} }`;
+    };
+    return { ...tensor, shape, read: (index: string) => tensor.read(at(index)), copy };
+  }
   return { ...tensor, shape, write: (index: string, value: string) => tensor.write(at(index), value) };
 }
 

@@ -1,15 +1,22 @@
+import { fixed } from '@shoal/backend-cuda';
 import type { Size2d, Window2d } from '@shoal/core';
 
 /** Below this many columns the tiles of a matrix product are mostly empty. */
 export const fewColumns = 8;
 
-/** Statements of a lambda: the input cell `h`, `w` under place `r`, `s` of window `oh`, `ow`; padding returns 0. */
-export function inputCell({ stride, dilation, padding }: Window2d, input: Size2d): string {
-  return `const int h = oh * ${stride.height} - ${padding.top} + r * ${dilation.height};
+/** Whether a cell lies in a plane, without a branch. */
+export const inside = (h: string, w: string, { height, width }: Size2d): string =>
+  `((unsigned)${h} < ${height}u & (unsigned)${w} < ${width}u)`;
+
+/** The end of a factor's index: cells outside a plane are 0. All bits set are a negative number; a choice would become a branch. */
+export const cellIndex = (h: string, w: string, plane: Size2d, index: string): string =>
+  fixed`return ${index} | ((int)${inside(h, w, plane)} - 1);`;
+
+/** Statements that declare the input cell `h`, `w` under place `r`, `s` of window `oh`, `ow`. */
+export const inputCell = ({ stride, dilation, padding }: Window2d): string =>
+  `const int h = oh * ${stride.height} - ${padding.top} + r * ${dilation.height};
 const int w = ow * ${stride.width} - ${padding.left} + s * ${dilation.width};
-if (h < 0 || h >= ${input.height} || w < 0 || w >= ${input.width}) return 0.0f;
 `;
-}
 
 /**
  * Along one axis, the input cells that the same places of a strided window reach: cell `first + cell * stride`, for `cell` below

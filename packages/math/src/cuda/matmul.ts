@@ -22,11 +22,19 @@ export const matmul = cudaKernel(matmulOp, {
       rows: m,
       columns: n,
       depth: k,
-      left: `${first.statements}return ${a!.read(`left_matrix * ${m * k} + ${left}`)};`,
-      right: `${second.statements}return ${b!.read(`right_matrix * ${k * n} + ${right}`)};`,
+      left: {
+        tensor: a!,
+        index: `${first.statements}return left_matrix * ${m * k} + ${left};`,
+        adjacent: attributes.transposeA ? 'across' : 'k',
+        inFours: (attributes.transposeA ? m : k) % 4 === 0,
+      },
+      right: {
+        tensor: b!,
+        index: `${second.statements}return right_matrix * ${k * n} + ${right};`,
+        adjacent: attributes.transposeB ? 'k' : 'across',
+        inFours: (attributes.transposeB ? k : n) % 4 === 0,
+      },
       tables: [...first.tables, ...second.tables],
-      leftAdjacent: attributes.transposeA ? 'row' : 'k',
-      rightAdjacent: attributes.transposeB ? 'k' : 'column',
       write: ({ batch: at, row, column }, value) => y!.write(`(${at} * ${m} + ${row}) * ${n} + ${column}`, value),
     });
   },
