@@ -2,6 +2,7 @@ import { playwright } from '@vitest/browser-playwright';
 import type { TestProjectConfiguration, UserWorkspaceConfig } from 'vitest/config';
 import { defineConfig } from 'vitest/config';
 import { chromiumFlags, findChromium } from './tools/chromium.ts';
+import { externalCases } from './tools/vitest/external-cases.ts';
 import { SummaryReporter } from './tools/vitest/summary-reporter.ts';
 
 const chromium = findChromium();
@@ -25,6 +26,7 @@ const inChromium = (name: string, suffix: string, headers: Record<string, string
   }
   return {
     resolve,
+    plugins: [externalCases()],
     server: { headers },
     cacheDir: `node_modules/.vite/${name}`,
     test: {

@@ -20,6 +20,7 @@ import { reference } from '@shoal/core/reference';
 import { matmul } from '@shoal/math';
 import { mathReference } from '@shoal/math/reference';
 import { mathWebgpu } from '@shoal/math/webgpu';
+import { maxPool2d } from '@shoal/pool';
 import { poolReference } from '@shoal/pool/reference';
 import { poolWebgpu } from '@shoal/pool/webgpu';
 import { batchNormOp } from '@shoal/residual';
@@ -143,6 +144,25 @@ await onWebgpu((backend) =>
       [3, 2, 2],
     ])('a weight gradient of %i groups of %i to %i channels over many cells', async (groups, inner, outer) => {
       expect(await errorOf(weightGradient({ groups }), [2, 80, 70, groups * inner], [2, 3, inner, groups * outer])).toBeLessThan(2e-6);
+    });
+    test('a batch of more images than 131', async () => {
+      const build = (x: Value, w: Value): Value => maxPool2d(conv2d(x, w, { padding: 1 }), { window: 2 });
+      expect(await errorOf(build, [140, 6, 5, 4], [3, 3, 4, 7])).toBeLessThan(2e-6);
+    });
+    test('a tensor of more than 128 MiB, what one binding has without asking for more', async () => {
+      const side = 5900;
+      const x = input('x', [1, side, side, 1]);
+      expect(4 * sizeOf(x.shape)).toBeGreaterThan(2 ** 27);
+      const executable = await runtime.compile({ outputs: { y: maxPool2d(x, { window: 2 }) } });
+      const cells = Float32Array.from({ length: sizeOf(x.shape) }, (_, i) => (i * 31) % 1009);
+      const { y } = await executable.run({ x: cells });
+      executable.dispose();
+      const half = side / 2;
+      const wrong = y!.findIndex((value, i) => {
+        const at = Math.floor(i / half) * 2 * side + (i % half) * 2;
+        return value !== Math.max(cells[at]!, cells[at + 1]!, cells[at + side]!, cells[at + side + 1]!);
+      });
+      expect(wrong).toBe(-1);
     });
   }),
 );
