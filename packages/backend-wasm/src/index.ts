@@ -13,6 +13,7 @@ export {
   loadPack,
   type Pack,
   storeLanes,
+  storePack,
   tilesFor,
   transposeSquare,
   VECTOR_BYTES,

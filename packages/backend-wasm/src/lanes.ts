@@ -102,3 +102,12 @@ export type Pack = readonly Local<'v128'>[];
 
 export const loadPack = (f: FunctionBuilder, address: Local<'i32'>, offset: number, vectors: number): Pack =>
   Array.from({ length: vectors }, (_, v) => f.let(f.v128.load(address, offset + v * VECTOR_BYTES, 4)));
+
+/**
+ * Writes neighbouring vectors, of which `lanes` lanes count, the last first: V8 joins two stores only where that of the higher address comes
+ * first. The other way it leaves all that leads to them as it is, or writes the lower half twice.
+ */
+export function storePack(f: FunctionBuilder, address: Operand<'i32'>, values: readonly V128[], lanes: number, offset = 0): void {
+  for (let v = values.length - 1; v >= 0; v--)
+    storeLanes(f, address, values[v]!, Math.min(4, lanes - v * 4) as Lanes, offset + v * VECTOR_BYTES);
+}

@@ -1,4 +1,5 @@
 import { compile, ModuleBuilder } from './encoder/index.ts';
+import { storePack } from './lanes.ts';
 import { startSums, sumProducts } from './register-tiles.ts';
 
 /** Depth of the sums: the operands stay in the first-level cache. */
@@ -34,7 +35,7 @@ export function microKernel({ rows, columns, fma, wide }: MicroKernel): BuiltMic
       const sums = startSums(f, rows, columns / 4);
       const left = { at: f.local.i32(operands.a), step: 4, rowBytes: DEPTH * 4 };
       sumProducts(f, sums, left, { at: f.local.i32(operands.b), step: columns * 4 }, operands.b + DEPTH * columns * 4);
-      sums.forEach((ofRow, row) => ofRow.forEach((sum, v) => f.v128.store(operands.sums, sum, (row * columns + v * 4) * 4)));
+      sums.forEach((ofRow, row) => storePack(f, operands.sums, ofRow, columns, row * columns * 4));
     });
   });
   const memory = new WebAssembly.Memory({ initial: 1 });

@@ -1,7 +1,7 @@
 import { ShoalError, sizeOf, type FusedExpression, type Step, type Value } from '@shoal/core';
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder, Operand, V128 } from './encoder/index.ts';
-import type { EngineOptions, Lanes, Place, Stage, StageOptions, WasmKernel, WasmSite } from './kernel.ts';
-import { storeLanes, VECTOR_BYTES } from './lanes.ts';
+import type { EngineOptions, Place, Stage, StageOptions, WasmKernel, WasmSite } from './kernel.ts';
+import { storePack, VECTOR_BYTES } from './lanes.ts';
 import { ELEMENT_BYTES } from './layout.ts';
 import { printExpression } from './print.ts';
 
@@ -150,7 +150,7 @@ function stageOf(f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'
       const target = inOutput(at);
       const [address, offset] = addressOf(f, pointer('output0', ', which nobody wants'), target.at, target.offset);
       const base = results.length > 1 ? held(f, address) : address;
-      values.forEach((value, v) => storeLanes(f, base, value, Math.min(4, lanes - v * 4) as Lanes, offset + v * VECTOR_BYTES));
+      storePack(f, base, values, lanes, offset);
     },
   };
   return stage;

@@ -5,10 +5,9 @@ import {
   loadPack,
   panelColumns,
   startSums,
-  storeLanes,
+  storePack,
   sumProducts,
   wasmKernel,
-  type Lanes,
   type Pieces,
   type WasmKernel,
   type WasmSite,
@@ -251,11 +250,11 @@ function emitTogether(
   { dy, copy, count }: { readonly dy: Local<'i32'>; readonly copy: Local<'i32'>; readonly count: I32 },
   lanes: number,
 ): void {
-  const { i32, v128 } = f;
+  const { i32 } = f;
   const [from, to] = [f.let(dy), f.let(copy)];
   const end = f.let(i32.add(copy, i32.mul(count, term)));
   f.loop((next) => {
-    loadPack(f, from, 0, Math.ceil(lanes / 4)).forEach((value, v) => v128.store(to, value, v * 16));
+    storePack(f, to, loadPack(f, from, 0, Math.ceil(lanes / 4)), Math.ceil(lanes / 4) * 4);
     f.set(from, i32.add(from, dyCell));
     f.brIf(next, i32.ltU(f.tee(to, i32.add(to, term)), end));
   });
@@ -287,7 +286,5 @@ function emitMicroTile(
     });
     f.set(plane, i32.add(plane, x.image));
   });
-  sums.forEach((ofRow, r) =>
-    ofRow.forEach((sum, v) => storeLanes(f, target, sum, Math.min(4, lanes - v * 4) as Lanes, r * weightRow + v * 16)),
-  );
+  sums.forEach((ofRow, r) => storePack(f, target, ofRow, lanes, r * weightRow));
 }

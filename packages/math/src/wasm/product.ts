@@ -1,4 +1,4 @@
-import { atMost, cutRows, forPiece, startSums, storeLanes, sumProducts, type Lanes, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import { atMost, cutRows, forPiece, startSums, storePack, sumProducts, type Stage, type WasmSite } from '@shoal/backend-wasm';
 import type { Local, Operand } from '@shoal/backend-wasm/encoder';
 import { sizeOf, type InPlace, type Shape } from '@shoal/core';
 import { matrixOffset } from './batches.ts';
@@ -91,8 +91,8 @@ function emitMicroTile({ stage, plan, hasEpilogue }: Emission, place: Place, row
   const { i32, f32x4, v128 } = f;
   const { k, n, a, b } = plan;
   const sums = startSums(f, rows, Math.ceil(lanes / 4));
-  const each = (body: (sum: Local<'v128'>, offset: number, count: Lanes) => void): void =>
-    sums.forEach((ofRow, row) => ofRow.forEach((sum, v) => body(sum, row * n * 4 + v * 16, Math.min(4, lanes - v * 4) as Lanes)));
+  const each = (body: (sum: Local<'v128'>, offset: number) => void): void =>
+    sums.forEach((ofRow, row) => ofRow.forEach((sum, v) => body(sum, row * n * 4 + v * 16)));
   const [from, at, end] = [f.let(place.a), f.let(place.b), f.local.i32()];
   const loop = (): void => sumProducts(f, sums, { at: from, step: a.step, rowBytes: a.row }, { at, step: b.step }, end);
   const finish = (): void =>
@@ -105,16 +105,15 @@ function emitMicroTile({ stage, plan, hasEpilogue }: Emission, place: Place, row
   }
   const y = f.let(i32.add(stage.output(0), place.y));
   const last = f.let(i32.add(at, k * b.step));
-  each((sum, offset, count) => storeLanes(f, y, sum, count, offset));
+  const save = (): void => sums.forEach((ofRow, row) => storePack(f, y, ofRow, lanes, row * n * 4));
+  save();
   f.loop((next) => {
     f.set(end, i32.add(at, chain * b.step));
     f.set(end, f.select(end, last, i32.ltU(end, last)));
     loop();
     each((sum, offset) => f.set(sum, f32x4.add(sum, v128.load(y, offset, 4))));
-    each((sum, offset, count) => {
-      storeLanes(f, y, sum, count, offset);
-      f.set(sum, 0);
-    });
+    save();
+    each((sum) => f.set(sum, 0));
     f.brIf(next, i32.ltU(at, last));
   });
   if (!hasEpilogue) return;

@@ -5,12 +5,11 @@ import {
   loadPack,
   panelColumns,
   startSums,
-  storeLanes,
+  storePack,
   sumProducts,
   wasmKernel,
   atMost,
 } from '@shoal/backend-wasm';
-import type { Lanes } from '@shoal/backend-wasm';
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '@shoal/backend-wasm/encoder';
 import { nhwc, type TensorType } from '@shoal/core';
 import { outputSide, points, sourceSide, tilesOf } from '../../winograd/tiles.ts';
@@ -199,7 +198,7 @@ function emitProducts(
   const sums = startSums(f, rows, Math.ceil(lanes / 4), (row, v) => (isFirst ? 0 : v128.load(target, at(row, v), 4)));
   const end = f.let(i32.add(dy, count * dyRow));
   sumProducts(f, sums, { at: f.let(left), step: xRow, rowBytes: 4 }, { at: f.let(dy), step: dyRow }, end);
-  sums.forEach((ofRow, row) => ofRow.forEach((sum, v) => v128.store(target, sum, at(row, v), 4)));
+  sums.forEach((ofRow, row) => storePack(f, target, ofRow, ofRow.length * 4, at(row, 0)));
 }
 
 interface GradientSums extends Pick<GradientProducts, 'rows' | 'lanes' | 'panel' | 'sumsPoint'> {
@@ -226,10 +225,7 @@ function sumsFunction(module: ModuleBuilder, shape: GradientSums): FunctionRefer
             transformSums(
               packed(f, constants),
               (i, j) => loadPack(f, from, (i * sourceSide + j) * sumsPoint, Math.ceil(some / 4)),
-              (tap, values) =>
-                values.forEach((value, v) =>
-                  storeLanes(f, to, value, Math.min(4, some - v * 4) as Lanes, tap * inner * outer * 4 + v * 16),
-                ),
+              (tap, values) => storePack(f, to, values, some, tap * inner * outer * 4),
             ),
           );
         });

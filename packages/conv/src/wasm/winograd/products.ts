@@ -1,5 +1,5 @@
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '@shoal/backend-wasm/encoder';
-import { cutRows, startSums, sumProducts } from '@shoal/backend-wasm';
+import { cutRows, startSums, storePack, sumProducts } from '@shoal/backend-wasm';
 
 /** A product of matrices for one point: `rows` tiles by `lanes` output channels, summed over `inner` channels. Distances in bytes. */
 export interface ProductShape {
@@ -45,9 +45,9 @@ function emitProduct(
   weight: Local<'i32'>,
   product: Local<'i32'>,
 ): void {
-  const { i32, v128 } = f;
+  const { i32 } = f;
   const sums = startSums(f, cells, Math.ceil(lanes / 4));
   const end = f.let(i32.add(weight, inner * panel * 4));
   sumProducts(f, sums, { at: f.let(source), step: 4, rowBytes: sourceRow }, { at: f.let(weight), step: panel * 4 }, end);
-  sums.forEach((ofCell, cell) => ofCell.forEach((sum, v) => v128.store(product, sum, cell * productRow + v * 16, 4)));
+  sums.forEach((ofCell, cell) => storePack(f, product, ofCell, ofCell.length * 4, cell * productRow));
 }

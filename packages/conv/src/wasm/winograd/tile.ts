@@ -1,11 +1,9 @@
-import { forPiece, forVectors, loadPack, type Pack, type Stage } from '@shoal/backend-wasm';
+import { forPiece, forVectors, loadPack, storePack, type Pack, type Stage } from '@shoal/backend-wasm';
 import type { FunctionBuilder, I32, Local } from '@shoal/backend-wasm/encoder';
 import type { WinogradPlan } from './convolution.ts';
 import type { tilesOf } from '../../winograd/tiles.ts';
 import type { transformSource } from '../../winograd/transforms.ts';
 import { constantsFor, packed } from './arithmetic.ts';
-
-const vectorBytes = 16;
 
 /** A tensor that goes through a transform tile by tile. */
 export interface TransformedTiles {
@@ -100,7 +98,7 @@ function emitTransform(
   { channels, side, transform, factors, vectors, pointBytes }: TransformedTiles,
   { first, rowBytes, to }: Readonly<Record<'first' | 'rowBytes' | 'to', Local<'i32'>>>,
 ): void {
-  const { i32, v128 } = f;
+  const { i32 } = f;
   const firsts = [first];
   while (firsts.length < side) firsts.push(f.let(i32.add(firsts.at(-1)!, rowBytes)));
   const constants = constantsFor(f, factors);
@@ -108,9 +106,7 @@ function emitTransform(
     const [target, ...rows] = [to, ...firsts].map((start) => f.let(i32.add(start, offset)));
     const read = (row: number, column: number): Pack => loadPack(f, rows[row]!, column * channels * 4, Math.ceil(lanes / 4));
     f.temporaries(() =>
-      transform(packed(f, constants), read, (point, values) =>
-        values.forEach((value, v) => v128.store(target!, value, point * pointBytes + v * vectorBytes, 4)),
-      ),
+      transform(packed(f, constants), read, (point, values) => storePack(f, target!, values, values.length * 4, point * pointBytes)),
     );
   });
 }

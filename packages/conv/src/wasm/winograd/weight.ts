@@ -1,4 +1,4 @@
-import { atMost, loadPack, wasmKernel } from '@shoal/backend-wasm';
+import { atMost, loadPack, storePack, wasmKernel } from '@shoal/backend-wasm';
 import type { FunctionBuilder, Local, Operand } from '@shoal/backend-wasm/encoder';
 import { constantsFor, packed } from './arithmetic.ts';
 import { windowSide } from '../../winograd/tiles.ts';
@@ -24,7 +24,7 @@ export function emitFilterRows(
   { side, turned, panel, tap, outer, pointSize, vectors }: FilterRows,
   { source, target, count }: { readonly source: Local<'i32'>; readonly target: Local<'i32'>; readonly count: Operand<'i32'> },
 ): void {
-  const { i32, v128 } = f;
+  const { i32 } = f;
   const { filter, factors } = filteringOf(side);
   const constants = constantsFor(f, factors.filter);
   const i = f.local.i32();
@@ -37,7 +37,7 @@ export function emitFilterRows(
             const at = row * windowSide + column;
             return loadPack(f, source, ((turned ? windowSide ** 2 - 1 - at : at) * tap + lane) * 4, vectors);
           },
-          (point, values) => values.forEach((value, v) => v128.store(target, value, (point * pointSize + lane + v * 4) * 4, 4)),
+          (point, values) => storePack(f, target, values, values.length * 4, (point * pointSize + lane) * 4),
         );
       }
     });
