@@ -11,7 +11,7 @@ export interface EmittedStep extends EmittedSite {
 }
 
 /** What decides a step's code: steps with equal keys share their functions. */
-function siteKey({ node, loads, kept, epilogue, outputs, slice }: Step): string {
+function siteKey({ node, loads, kept, epilogue, outputs, slice, repeats }: Step): string {
   const types = (values: readonly (Value | null)[]): string =>
     values.map((value) => (value ? `${value.dtype}[${value.shape.join(',')}]` : '-')).join(' ');
   const fused = (expression: FusedExpression | null): string =>
@@ -27,6 +27,7 @@ function siteKey({ node, loads, kept, epilogue, outputs, slice }: Step): string 
     kept.join(' '),
     fused(epilogue),
     slice ? `${slice.from} of ${outputs[0]!.shape.at(-1)}` : '-',
+    repeats ? `${repeats.height}x${repeats.width}` : '-',
   ].join('|');
 }
 

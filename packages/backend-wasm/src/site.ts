@@ -4,6 +4,7 @@ import type { EngineOptions, Place, Stage, StageOptions, WasmKernel, WasmSite } 
 import { storePack, VECTOR_BYTES } from './lanes.ts';
 import { ELEMENT_BYTES } from './layout.ts';
 import { printExpression } from './print.ts';
+import { emitRepetition } from './repetition.ts';
 
 export interface ScratchRequest {
   readonly bytes: number;
@@ -43,6 +44,11 @@ export function emitSite(kernel: WasmKernel, step: Step, module: ModuleBuilder, 
   const stages: EmittedStage[] = [];
   const scratch: ScratchRequest[] = [];
   const operands = [...operandsOf(step).keys()];
+  const addStage = (tiles: number, body: (f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'>>>) => void): void => {
+    const names = ['tile', ...operands, ...scratch.map((_, i) => scratchName(i))];
+    const parameters: Record<string, 'i32'> = Object.fromEntries(names.map((each) => [each, 'i32']));
+    stages.push({ reference: module.function({ name: `${name}.${stages.length}`, parameters }, body), tiles });
+  };
   const site: WasmSite<never> = {
     inputs: node.inputs,
     outputs: node.outputs,
@@ -57,16 +63,10 @@ export function emitSite(kernel: WasmKernel, step: Step, module: ModuleBuilder, 
       if (stages.length > 0) throw misuse(name, 'asks for scratch after its first stage');
       return { index: scratch.push({ bytes, perThread }) - 1 };
     },
-    stage({ tiles }: StageOptions, body) {
-      const names = ['tile', ...operands, ...scratch.map((_, i) => scratchName(i))];
-      const parameters: Record<string, 'i32'> = Object.fromEntries(names.map((each) => [each, 'i32']));
-      const reference = module.function({ name: `${name}.${stages.length}`, parameters }, (f, locals) =>
-        body(stageOf(f, locals, step, name)),
-      );
-      stages.push({ reference, tiles });
-    },
+    stage: ({ tiles }: StageOptions, body) => addStage(tiles, (f, locals) => body(stageOf(f, locals, step, name))),
   };
   kernel.emit(site);
+  emitRepetition(step, engine, (tiles, body) => addStage(tiles, (f, { tile, output0 }) => body(f, tile!, output0!)));
   return { stages, scratch };
 }
 
@@ -102,19 +102,26 @@ function stageOf(f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'
     const base = held(f, address);
     return (vector) => f.v128.load(base, offset + vector * VECTOR_BYTES, 4);
   };
-  /** The place in output 0, of which this step may write a slice: its cells are further apart then. */
+  const { slice, repeats, outputs, node } = step;
+  /** The place in output 0, of which this step may write a slice, and where it may repeat cells: they are further apart then, and so are rows. */
   const inOutput = (place: Place): Place => {
-    const { slice, outputs, node } = step;
-    if (!slice) return place;
+    if (!slice && !repeats) return place;
+    const { i32 } = f;
     const [own, whole] = [node.outputs[0]!, outputs[0]!].map(({ shape }) => shape.at(-1)! * ELEMENT_BYTES) as [number, number];
     const { at, offset = 0, channel, channelOffset = 0 } = place;
-    const cells = (offset - channelOffset) / own;
-    if (own > 0 && !Number.isInteger(cells)) throw misuse(name, 'can write slices and stores vectors that reach into the next cell');
-    const cell = f.i32.divU(f.i32.sub(at, channel), own);
+    const cells = own > 0 ? (offset - channelOffset) / own : 0;
+    if (!Number.isInteger(cells)) throw misuse(name, 'can write slices and stores vectors that reach into the next cell');
+    const { height, width } = repeats ?? { height: 1, width: 1 };
+    const columns = node.outputs[0]!.shape.at(-2)!;
+    const stride = width * whole;
+    const cell = f.let(i32.divU(i32.sub(at, channel), own));
+    // Rows are numbered through all planes. Constant cells may lead into the next row, and stay constant: neighbours share what is computed.
+    const row = i32.divU(i32.add(cell, cells), columns);
+    const above = height > 1 ? i32.mul(row, (height - 1) * columns * stride) : 0;
     return {
       ...place,
-      at: f.i32.add(at, f.i32.mul(cell, whole - own)),
-      offset: offset + (own > 0 ? cells : 0) * (whole - own) + slice.from * ELEMENT_BYTES,
+      at: i32.add(i32.add(channel, i32.mul(cell, stride)), above),
+      offset: channelOffset + cells * stride + (slice?.from ?? 0) * ELEMENT_BYTES,
     };
   };
   /** The epilogue of neighbouring vectors. */
@@ -132,7 +139,7 @@ function stageOf(f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'
     tile: pointer('tile'),
     input: (index) => pointer(`input${index}`, ', which is a fused expression or none'),
     output(index) {
-      if (index === 0 && step.slice) throw misuse(name, 'can write slices and does not leave output 0 to store');
+      if (index === 0 && (slice || repeats)) throw misuse(name, 'can write slices and does not leave output 0 to store');
       return pointer(`output${index}`, ', which nobody wants or none');
     },
     scratch: ({ index }) => pointer(scratchName(index), ' of another site'),

@@ -17,8 +17,8 @@ export interface Fusion {
    */
   readonly load?: Readonly<Record<number, 'masked' | 'zero-preserving'>>;
   /**
-   * Output 0 may be a slice of a concatenation along the last axis: the kernel stores vectors that do not reach from one cell (a place on all
-   * axes but the last) into the next.
+   * Output 0 may be a slice of a concatenation along the last axis, and each of its cells (a place on all axes but the last) may lie in several
+   * places (see `repeats` of an op): the kernel stores vectors that do not reach from one cell into the next.
    */
   readonly slice?: boolean;
   /** For the kernel of maps: inputs may be expressions over the output's shape, whose values it can write to outputs of their own as well. */

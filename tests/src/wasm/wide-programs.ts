@@ -12,7 +12,7 @@ import { matmul } from '@shoal/math';
 import { mathWasm } from '@shoal/math/wasm';
 import { averagePool2d, maxPool2d } from '@shoal/pool';
 import { poolWasm } from '@shoal/pool/wasm';
-import { batchNormOp } from '@shoal/residual';
+import { batchNormOp, upsampleNearest } from '@shoal/residual';
 import { residualWasm } from '@shoal/residual/wasm';
 import { noise } from './noise.ts';
 
@@ -43,6 +43,12 @@ function memoryBound(channels: number): Readonly<Record<string, Value>> {
   return { max, average, normalised: normalised!, dMax: gradient(max), dAverage: gradient(average), dNormalised: gradient(normalised!) };
 }
 
+/** Cells that the kernel that computes them repeats. */
+function enlarged(channels: number): Readonly<Record<string, Value>> {
+  const x = input('x', [2, 5, 7, 12]);
+  return { y: upsampleNearest(conv2d(x, input('w', [1, 1, 12, channels]), {}), { scale: { height: 2, width: 3 } }) };
+}
+
 const programs: readonly Readonly<Record<string, Value>>[] = [
   ...[3, 8, 9, 16, 20, 33].map((channels) => convolution([2, 13, 14, 5], [3, 3, 5, channels], { padding: 1 })),
   ...[16, 27, 40].map((channels) => convolution([2, 13, 18, channels], [3, 3, channels, channels], { padding: 1 })),
@@ -53,6 +59,7 @@ const programs: readonly Readonly<Record<string, Value>>[] = [
   product(13, 70, 45),
   product(7, 2500, 20),
   ...[5, 48].map(memoryBound),
+  ...[5, 24].map(enlarged),
 ];
 
 if (mode === 'wide') enableWide();

@@ -5,6 +5,7 @@ import { siteOf, type Kernel } from '../kernel.ts';
 import { mapOp, type MapAttributes } from '../ops/map.ts';
 import { rootsOf, type Program } from '../program.ts';
 import { sameShape, sizeOf, type Shape } from '../tensor.ts';
+import type { Size2d } from '../window.ts';
 import { findEpilogues, findLoads, isAlias } from './fusion.ts';
 import { findGroups, type GroupLoad } from './groups.ts';
 import { orderSteps, sortSteps } from './order.ts';
@@ -23,7 +24,7 @@ export interface FusedExpression {
 /** One kernel launch. */
 export interface Step {
   readonly node: Node;
-  /** What the kernel does as well: the maps that it evaluates while loading, that of the epilogue, the concatenation that it is the first to write to. */
+  /** What the kernel does as well: the maps that it evaluates while loading, that of the epilogue, the repetition of its cells, the concatenation that it is the first to write to. */
   readonly fused: readonly Node[];
   /** For each input of the node: the stored tensor, or null where `loads` has an expression instead. */
   readonly inputs: readonly (Value | null)[];
@@ -35,6 +36,8 @@ export interface Step {
   readonly epilogue: FusedExpression | null;
   /** Where in output 0 the step writes, if that is a concatenation that other steps write the rest of; null where it writes all of it. */
   readonly slice: Slice | null;
+  /** How often the step writes each cell of the kernel's output 0, in height and width (see `repeats` of an op); null where once. */
+  readonly repeats: Size2d | null;
   /** The distinct stored tensors the step reads. */
   readonly reads: readonly Value[];
   /** Stored tensors that must exist before the step runs though it does not read them. */
@@ -77,7 +80,11 @@ export function schedule(program: Program, kernelFor: (node: Node) => Kernel): S
   const fused = new Set([...epilogues.values(), ...[...loads.values()].flatMap((list) => list.filter((map) => map !== null))]);
   const groups = findGroups(program, uses, kernelFor, fused);
   const slices = findSlices(nodes, uses, kernelFor, { program, epilogues, fused });
-  const absorbed = new Set([...fused, ...[...groups].flatMap(([leader, { members }]) => [...members].filter((node) => node !== leader))]);
+  const absorbed = new Set([
+    ...fused,
+    ...slices.repeated.values(),
+    ...[...groups].flatMap(([leader, { members }]) => [...members].filter((node) => node !== leader)),
+  ]);
 
   const producers = new Map([...epilogues].map(([producer, map]) => [map, producer]));
   const positions = new Map<Step, Node>();
@@ -92,11 +99,13 @@ export function schedule(program: Program, kernelFor: (node: Node) => Kernel): S
       ? [...group.members].filter((member) => member !== kernel)
       : (loads.get(kernel) ?? []).filter((each) => each !== null);
     const slice = slices.of.get(kernel) ?? null;
+    const repetition = slices.repeated.get(kernel) ?? null;
     const parts = {
       node: kernel,
       map: producer ? node : null,
       slice,
-      fused: [...loaded, ...(producer ? [node] : []), ...(slice?.from === 0 ? [slice.concat] : [])],
+      repetition,
+      fused: [...loaded, ...(producer ? [node] : []), ...(repetition ? [repetition] : []), ...(slice?.from === 0 ? [slice.concat] : [])],
       loads: group?.loads ?? loads.get(kernel)?.map(loadOf),
     };
     positions.set(makeStep(parts, kernelFor, uses, { stored, tokens }), node);
@@ -125,6 +134,8 @@ interface StepParts {
   /** The map that the node's kernel takes as epilogue, and what it takes as loads. */
   readonly map: Node | null;
   readonly slice: Slice | null;
+  /** The node that repeats the cells of what the kernel, or the map, computes. */
+  readonly repetition: Node | null;
   readonly fused: readonly Node[];
   readonly loads: readonly (GroupLoad | null)[] | undefined;
 }
@@ -132,7 +143,7 @@ interface StepParts {
 const loadOf = (map: Node | null): GroupLoad | null => map && { ...(map.attributes as MapAttributes), values: map.inputs, result: null };
 
 function makeStep(
-  { node, map, slice, fused, loads: loadMaps }: StepParts,
+  { node, map, slice, repetition, fused, loads: loadMaps }: StepParts,
   kernelFor: (node: Node) => Kernel,
   uses: ReadonlyMap<Value, number>,
   { stored, tokens }: { readonly stored: (value: Value) => Value; readonly tokens: ReadonlyMap<Value, readonly Value[]> },
@@ -143,7 +154,7 @@ function makeStep(
   });
   const inputs = node.inputs.map((value, i) => (loads[i] ? null : stored(value)));
   const epilogue = map ? epilogueOf(node.outputs[0]!, map, stored) : null;
-  const first = (slice?.concat ?? map)?.outputs[0];
+  const first = (slice?.concat ?? repetition ?? map)?.outputs[0];
   const outputs = node.outputs.map((value, i) => (i === 0 && first ? first : uses.has(value) ? value : null));
   const kept = node.inputs.map((_, i) => {
     const result = loadMaps?.[i]?.result;
@@ -155,6 +166,7 @@ function makeStep(
   const isReplaced = (i: number): boolean => replaced === 'all' || replaced.includes(i);
   const [own, others] = [true, false].map((wanted) => operands.filter((_, i) => isReplaced(i) === wanted).flat()) as [Values, Values];
   (replaces ? own : others).push(...(epilogue?.values ?? []));
+  const repeats = repetition?.op.repeats?.(siteOf(repetition)) ?? null;
   const isNeeded = (value: Value | null): value is Value => value !== null;
   return {
     node,
@@ -165,10 +177,11 @@ function makeStep(
     outputs,
     epilogue,
     slice,
+    repeats,
     reads: [...new Set([...operands.flat(), ...(epilogue?.values ?? [])].filter(isNeeded))],
     waitsFor: [...new Set(asked.flatMap((value) => tokens.get(value) ?? []))],
     overwrites: [...new Set(own.filter(isNeeded))].filter(
-      (value) => !others.includes(value) && !slice && isAsLarge(value, node.outputs[0]!),
+      (value) => !others.includes(value) && !slice && !repeats && isAsLarge(value, node.outputs[0]!),
     ),
   };
 }

@@ -1,5 +1,5 @@
 import type { Node, Value } from '../graph.ts';
-import type { Kernel } from '../kernel.ts';
+import { siteOf, type Kernel } from '../kernel.ts';
 import { concatOp, type ConcatAttributes } from '../ops/concat.ts';
 import { mapOp } from '../ops/map.ts';
 import type { Program } from '../program.ts';
@@ -17,9 +17,14 @@ interface Slices {
   readonly joined: ReadonlySet<Node>;
   /** For each node that computes a part, where it goes. */
   readonly of: ReadonlyMap<Node, Slice>;
+  /** For each node that stores its cells repeated, the node that repeats them otherwise, which no step is made of. */
+  readonly repeated: ReadonlyMap<Node, Node>;
 }
 
-/** Finds concatenations along the last axis of which every part has no other reader and comes from a kernel that can write slices. */
+/**
+ * Finds concatenations along the last axis of which every part has no other reader and comes from a kernel that can write slices, and
+ * repetitions of cells whose input does, alone or as such a part.
+ */
 export function findSlices(
   nodes: readonly Node[],
   uses: ReadonlyMap<Value, number>,
@@ -36,6 +41,14 @@ export function findSlices(
     if (!isResult || isAlias(producer) || producer.op.name === mapOp.name) return null;
     return kernelFor(producer).fusion?.slice === true ? producer : null;
   };
+  const repeated = new Map<Node, Node>();
+  for (const node of nodes) {
+    if (epilogues.has(node) || !node.op.repeats?.(siteOf(node))) continue;
+    const producer = producerOf(node.inputs[0]!);
+    if (!producer || repeated.has(producer)) continue;
+    repeated.set(producer, node);
+    producers.set(node, producer);
+  }
   const joined = new Set<Node>();
   const of = new Map<Node, Slice>();
   for (const node of nodes) {
@@ -50,5 +63,5 @@ export function findSlices(
       from += shape[axis]!;
     });
   }
-  return { joined, of };
+  return { joined, of, repeated };
 }
