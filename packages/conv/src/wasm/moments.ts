@@ -33,6 +33,8 @@ export interface StoredBlock {
   /** Byte offset of the first channel: of the first of eight. */
   readonly channel: Local<'i32'>;
   readonly lanes: number;
+  /** Whether the engine joins pairs of vectors. */
+  readonly wide: boolean;
   /** From a cell to the next. */
   readonly cellBytes: number;
   /** Visits all cells; writes the code once. */
@@ -42,48 +44,58 @@ export interface StoredBlock {
 export type LeaveMoments = (block: StoredBlock) => void;
 
 /**
- * Reads again what lies in the first-level cache still, or the second: no register of the convolution is needed for it. The mean of the first run's cells, 16 at most, is
- * the centre.
+ * Reads again what lies in the first-level cache still, or in the second: no register of the convolution is needed for it. The mean of the
+ * first run's cells, 16 at most, is the centre. Two chains of sums take turns, for one is as slow as its multiply-adds wait for each other.
  */
-export const leaveMoments: LeaveMoments = ({ stage, blocks, block, channel, lanes, cellBytes, forRuns }) => {
+export const leaveMoments: LeaveMoments = ({ stage, blocks, block, channel, lanes, wide, cellBytes, forRuns }) => {
   const { f } = stage;
   const { i32, f32x4, v128 } = f;
   const sums = { blocks, numbers: MOMENTS };
-  forVectors(f, lanes, 4, (offset, some) => {
+  // As many vectors as have their sums in registers.
+  forVectors(f, lanes, wide ? 4 : 2, (offset, some) => {
     const vectors = Array.from({ length: Math.ceil(some / 4) }, (_, v) => v);
     const base = f.let(i32.add(stage.output(0), offset));
     const zeros = (): readonly Local<'v128'>[] => vectors.map(() => f.local.v128(f32x4.const(0, 0, 0, 0)));
-    const forCells = (from: Local<'i32'>, to: Local<'i32'>, body: (v: number, value: Local<'v128'>) => void): void => {
-      const at = f.local.i32();
-      f.for(at, from, to, cellBytes, () => {
-        const address = f.let(i32.add(base, at));
-        vectors.map((v) => f.let(v128.load(address, v * VECTOR_BYTES, 4))).forEach((value, v) => body(v, value));
-      });
+    const cell = (at: Local<'i32'>, next: number, body: (v: number, value: Local<'v128'>) => void): void => {
+      const address = f.let(i32.add(base, at));
+      vectors.map((v) => f.let(v128.load(address, next * cellBytes + v * VECTOR_BYTES, 4))).forEach((value, v) => body(v, value));
     };
     const countOf = (bytes: Operand<'i32'>): Local<'v128'> => f.let(f32x4.splat(f.f32.convertI32S(i32.divU(bytes, cellBytes))));
-    const [centres, deviations, squares] = [zeros(), zeros(), zeros()];
-    const bytes = f.local.i32(0);
-    forRuns(({ from, to }) => {
-      f.if(i32.eqz(bytes), () => {
-        const first = f.let(i32.add(from, centreCells * cellBytes));
-        const end = f.let(f.select(first, to, i32.ltU(first, to)));
-        forCells(from, end, (v, value) => f.set(centres[v]!, f32x4.add(centres[v]!, value)));
-        const count = countOf(i32.sub(end, from));
-        centres.forEach((centre) => f.set(centre, f32x4.div(centre, count)));
-      });
-      forCells(from, to, (v, value) => {
+    const centres = zeros();
+    const chains = [0, 1].map(() => ({ deviations: zeros(), squares: zeros() }));
+    const add = (at: Local<'i32'>, next: number): void => {
+      const { deviations, squares } = chains[next]!;
+      cell(at, next, (v, value) => {
         const deviation = f.let(f32x4.sub(value, centres[v]!));
         f.set(deviations[v]!, f32x4.add(deviations[v]!, deviation));
         f.set(squares[v]!, f32x4.madd(deviation, deviation, squares[v]!));
       });
-      f.set(bytes, i32.add(bytes, i32.sub(to, from)));
+    };
+    const [at, bytes] = [f.local.i32(), f.local.i32(0)];
+    forRuns(({ from, to }) => {
+      f.if(i32.eqz(bytes), () => {
+        const first = f.let(i32.add(from, centreCells * cellBytes));
+        const end = f.let(f.select(first, to, i32.ltU(first, to)));
+        f.for(at, from, end, cellBytes, () => cell(at, 0, (v, value) => f.set(centres[v]!, f32x4.add(centres[v]!, value))));
+        const count = countOf(i32.sub(end, from));
+        centres.forEach((centre) => f.set(centre, f32x4.div(centre, count)));
+      });
+      const size = f.let(i32.sub(to, from));
+      const odd = f.let(i32.remU(size, 2 * cellBytes));
+      f.for(at, from, f.let(i32.sub(to, odd)), 2 * cellBytes, () => chains.forEach((_, next) => add(at, next)));
+      f.if(odd, () => add(f.let(i32.sub(to, odd)), 0));
+      f.set(bytes, i32.add(bytes, size));
     });
     const count = countOf(bytes);
     const start = stage.output(1);
     const address = blockAddress(f, sums, { start, block, channel: f.let(i32.add(channel, offset)) });
-    [deviations, squares, centres, vectors.map(() => count)].forEach((numbers, which) =>
-      numbers.forEach((value, v) => v128.store(address, value, numberOffset(sums, which, v), 4)),
-    );
+    const [one, two] = chains;
+    [
+      vectors.map((v) => f32x4.add(one!.deviations[v]!, two!.deviations[v]!)),
+      vectors.map((v) => f32x4.add(one!.squares[v]!, two!.squares[v]!)),
+      centres,
+      vectors.map(() => count),
+    ].forEach((numbers, which) => numbers.forEach((value, v) => v128.store(address, value, numberOffset(sums, which, v), 4)));
   });
 };
 

@@ -148,7 +148,7 @@ function emitPhase(site: WasmSite<TapAttributes>, own: TapPhase, index: number, 
       });
       if (!site.wanted[1]) return;
       const [from, to] = [firstRow, endRow].map((end) => f.let(i32.add(place.target, i32.mul(end, target.row))));
-      const stored = { stage, blocks: batch * rowBlocks, block, channel: place.channel, cellBytes: target.column };
+      const stored = { stage, wide: site.engine.wide, blocks: batch * rowBlocks, block, channel: place.channel, cellBytes: target.column };
       forPiece(f, { total: sizes.outer, size: panel, isLast: () => place.isLast }, (lanes) =>
         leaveMoments?.({ ...stored, lanes, forRuns: (body) => body({ from: from!, to: to! }) }),
       );

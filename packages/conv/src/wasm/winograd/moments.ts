@@ -5,7 +5,7 @@ import { placeOf } from './tile.ts';
 
 /** The tiles of a block that are neighbours in one row of tiles make up runs of cells. */
 export const leaveSliceMoments: LeaveMoments = (
-  { attributes: { block: perBlock, side, panel, panelsPerSlice }, target, tiles, sizes },
+  { attributes: { block: perBlock, side, panel, panelsPerSlice }, target, tiles, sizes, vectors },
   stage,
   { block, blocks, slice },
 ) => {
@@ -33,6 +33,6 @@ export const leaveSliceMoments: LeaveMoments = (
     });
   };
   forPiece(f, { total: sizes.outer, size, isLast: () => i32.eq(slice, sizes.slices - 1) }, (lanes) =>
-    leaveMoments({ stage, blocks, block, channel, lanes, cellBytes, forRuns }),
+    leaveMoments({ stage, wide: vectors > 1, blocks, block, channel, lanes, cellBytes, forRuns }),
   );
 };
