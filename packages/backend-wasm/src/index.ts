@@ -19,5 +19,16 @@ export {
   VECTOR_BYTES,
 } from './lanes.ts';
 export { layoutOf, type Layout } from './layout.ts';
+export {
+  blockAddress,
+  blockStep,
+  blockSumsShape,
+  MOMENT_CHANNELS,
+  MOMENTS,
+  momentsOf,
+  numberOffset,
+  type BlockSums,
+  type LeavesMoments,
+} from './moments.ts';
 export { cutRows, startSums, sumProducts, type Pieces, type Sums, type Terms } from './register-tiles.ts';
 export { printExpression, type Leaves } from './print.ts';

@@ -1,6 +1,17 @@
-import { atMost, cutRows, forPiece, startSums, sumProducts, wasmKernel, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import {
+  atMost,
+  cutRows,
+  forPiece,
+  startSums,
+  sumProducts,
+  wasmKernel,
+  type Stage,
+  type WasmKernel,
+  type WasmSite,
+} from '@shoal/backend-wasm';
 import type { Local, Operand } from '@shoal/backend-wasm/encoder';
 import { nhwc, type Nhwc } from '@shoal/core';
+import type { LeaveMoments } from './moments.ts';
 import { packSizes, range, tapConvolution, type PackSizes, type TapAttributes, type TapPhase } from './taps.ts';
 
 /** Output cells that a tile of work aims at: enough to use a panel of weights often, few enough that threads end together. */
@@ -29,15 +40,20 @@ interface Emission {
  * Direct convolution without im2col: a micro-tile is up to six neighbouring output cells by one panel of output channels, held
  * in registers over the whole sum. Weights come from panels in the order they are used; a source cell is read by its address.
  */
-export const tapConvolutionWasm = wasmKernel(
-  tapConvolution,
-  (site) => {
-    site.attributes.phases.forEach((phase, index) => {
-      if (phase.grid.height * phase.grid.width > 0) emitPhase(site, phase, index);
-    });
-  },
-  { fusion: { epilogue: true, slice: true }, inPlace: () => ({ epilogue: true }) },
-);
+export const tapConvolutionWith = (leaveMoments: LeaveMoments | null): WasmKernel =>
+  wasmKernel(
+    tapConvolution,
+    (site) => {
+      site.attributes.phases.forEach((phase, index) => {
+        if (phase.grid.height * phase.grid.width > 0) emitPhase(site, phase, index, leaveMoments);
+      });
+    },
+    { fusion: { epilogue: true, slice: true }, inPlace: () => ({ epilogue: true }) },
+  );
+
+export const tapConvolutionWasm = tapConvolutionWith(null);
+
+type TapSite = Pick<WasmSite<TapAttributes>, 'attributes' | 'inputs' | 'outputs'>;
 
 /** Shortest row of cells that micro-tiles cut well. */
 const shortRow = 24;
@@ -46,10 +62,7 @@ const shortRow = 24;
  * Source, output and phase as the emitters walk them. Where cells map one to one (1x1 at stride 1), rows are joined into longer
  * ones, over the whole batch: rows of 7 are cut badly, rows of 49 are not.
  */
-function planesOf(
-  { attributes, inputs, outputs }: WasmSite<TapAttributes>,
-  phase: TapPhase,
-): { source: Nhwc; target: Nhwc; phase: TapPhase } {
+function planesOf({ attributes, inputs, outputs }: TapSite, phase: TapPhase): { source: Nhwc; target: Nhwc; phase: TapPhase } {
   const [n, height, width, channels] = nhwc(tapConvolution.name, inputs[0]!.shape);
   const target = nhwc(tapConvolution.name, outputs[0]!.shape);
   const steps = [attributes.sourceStep.height, attributes.sourceStep.width, phase.rows.count, phase.columns.count];
@@ -61,12 +74,20 @@ function planesOf(
   return { source: [1, grid.height, grid.width, channels], target: [1, grid.height, grid.width, target[3]], phase: { ...phase, grid } };
 }
 
-function emitPhase(site: WasmSite<TapAttributes>, own: TapPhase, index: number): void {
+/** The rows of the grid that a tile of work computes, and the tiles that this makes of an image and of the batch. */
+export function tilesOfPhase(site: TapSite, own: TapPhase) {
+  const planes = planesOf(site, own);
+  const { height, width } = planes.phase.grid;
+  const rows = Math.max(1, Math.min(height, Math.round(cellsPerTile / width)));
+  return { ...planes, batch: planes.source[0], rows, rowBlocks: Math.ceil(height / rows) };
+}
+
+function emitPhase(site: WasmSite<TapAttributes>, own: TapPhase, index: number, leaveMoments: LeaveMoments | null): void {
   const { attributes, inputs } = site;
   const { groups, panel, sourceStep, targetStep } = attributes;
   const sizes = packSizes(attributes.weightShape, attributes);
-  const { source: sourceShape, target: targetShape, phase } = planesOf(site, own);
-  const [batch, height, width, channels] = sourceShape;
+  const { source: sourceShape, target: targetShape, phase, batch, rows, rowBlocks } = tilesOfPhase(site, own);
+  const [, height, width, channels] = sourceShape;
   const [, outputHeight, outputWidth, outputChannels] = targetShape;
   const touching = groups === 1 && phase.columns.step === 1;
   const source = {
@@ -80,8 +101,6 @@ function emitPhase(site: WasmSite<TapAttributes>, own: TapPhase, index: number):
     column: targetStep.width * outputChannels * 4,
     image: outputHeight * outputWidth * outputChannels * 4,
   };
-  const rows = Math.max(1, Math.min(phase.grid.height, Math.round(cellsPerTile / phase.grid.width)));
-  const rowBlocks = Math.ceil(phase.grid.height / rows);
   const allPanels = groups * sizes.panels;
   const panelBlocks = Math.min(allPanels, Math.max(1, Math.ceil(tilesWanted / (batch * rowBlocks))));
   const panelsPerBlock = Math.ceil(allPanels / panelBlocks);
@@ -127,6 +146,12 @@ function emitPhase(site: WasmSite<TapAttributes>, own: TapPhase, index: number):
         const emitRow = (lanes: number): void => emitGridRow(emission, { ...place, source: sourceRow, target: targetRow }, lanes);
         forPiece(f, { total: sizes.outer, size: panel, isLast: () => place.isLast }, emitRow);
       });
+      if (!site.wanted[1]) return;
+      const [from, to] = [firstRow, endRow].map((end) => f.let(i32.add(place.target, i32.mul(end, target.row))));
+      const stored = { stage, wide: site.engine.wide, blocks: batch * rowBlocks, block, channel: place.channel, cellBytes: target.column };
+      forPiece(f, { total: sizes.outer, size: panel, isLast: () => place.isLast }, (lanes) =>
+        leaveMoments?.({ ...stored, lanes, forRuns: (body) => body({ from: from!, to: to! }) }),
+      );
     });
   });
 }

@@ -1,4 +1,5 @@
-import { sizeOf, type Op, type Padding2d, type Shape, type Size2d } from '@shoal/core';
+import type { LeavesMoments } from '@shoal/backend-wasm';
+import { sizeOf, type Op, type Padding2d, type Shape, type Size2d, type TensorType } from '@shoal/core';
 import type { Conv2dAttributes, Conv2dGeometry } from '../geometry.ts';
 
 /** Positions along one axis that a window reads: `count` of them, `step` apart. */
@@ -183,11 +184,15 @@ export function packSizes(weightShape: Shape, { panel, groups, transposed, phase
   return { inner, outer, panels, panelSizes, starts, total };
 }
 
-export interface TapAttributes extends Omit<TapPlan, 'padding'>, PackAttributes {
+export interface TapAttributes extends Omit<TapPlan, 'padding'>, PackAttributes, LeavesMoments {
   readonly phases: readonly TapPhase[];
   readonly weightShape: Shape;
   readonly outputShape: Shape;
 }
+
+/** A result, and its moments where they are left. */
+export const resultAndMoments = (_: unknown, { outputShape, moments }: LeavesMoments & { readonly outputShape: Shape }): TensorType[] =>
+  [outputShape, ...(moments ? [moments] : [])].map((shape) => ({ shape, dtype: 'f32' }));
 
 const internal = { none: 'it stands only in lowered programs, after differentiation' } as const;
 
@@ -202,7 +207,7 @@ export const packWeight: Op<PackAttributes> = {
 /** A planned convolution. Inputs: the padded source, packed weights and, optionally, a bias of one number per output channel. */
 export const tapConvolution: Op<TapAttributes> = {
   name: 'conv/wasm-taps',
-  infer: (_, { outputShape }) => [{ shape: outputShape, dtype: 'f32' }],
+  infer: resultAndMoments,
   vjp: internal,
   cost: ({ attributes: { phases, weightShape, outputShape, ...pack } }) => {
     const { inner } = packSizes(weightShape, { ...pack, phases });

@@ -1,7 +1,8 @@
 import type { WasmKernel } from '@shoal/backend-wasm';
 import type { KernelsOf } from '@shoal/core';
 import type * as ops from '../ops.ts';
-import { batchNormGradientWasm, batchNormWasm } from './batch-norm.ts';
+import { batchNormGradientWasm } from './batch-norm-gradient.ts';
+import { batchNormOfMomentsWasm, batchNormWasm } from './batch-norm.ts';
 import {
   resampleWasm,
   upsampleBilinearGradientWasm,
@@ -13,6 +14,7 @@ import {
 /** Normalisation and resampling on the CPU. Pass it to `createRuntime(wasm(), [residualWasm])`. */
 export const residualWasm = {
   batchNormOp: batchNormWasm,
+  batchNormOfMoments: batchNormOfMomentsWasm,
   batchNormGradient: batchNormGradientWasm,
   upsampleNearestOp: upsampleNearestWasm,
   upsampleNearestGradient: upsampleNearestGradientWasm,

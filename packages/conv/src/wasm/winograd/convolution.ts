@@ -1,4 +1,4 @@
-import { atMost, forPiece, forUnits, wasmKernel, type Scratch, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import { atMost, forPiece, forUnits, wasmKernel, type Scratch, type Stage, type WasmKernel, type WasmSite } from '@shoal/backend-wasm';
 import type { FunctionBuilder, I32, Local } from '@shoal/backend-wasm/encoder';
 import { nhwc } from '@shoal/core';
 import { productFunction } from './products.ts';
@@ -25,6 +25,8 @@ export interface WinogradPlan {
   readonly tiles: ReturnType<typeof tilesOf>;
   readonly sizes: ReturnType<typeof winogradSizes>;
   readonly hasBias: boolean;
+  /** Null where nobody reads moments. */
+  readonly leaveMoments: LeaveMoments | null;
   /** Vectors that are computed side by side. */
   readonly vectors: number;
   /** Transformed sources of one tile at one point. */
@@ -38,9 +40,12 @@ export interface WinogradPlan {
  * transformed, multiplied with one slice of the weights after the other (36 or 16 products of matrices each, one per point), and the products
  * transformed back. Where there are few blocks the sources of all are transformed first, and blocks times slices shared among threads.
  */
-export const winogradConvolutionWasm = wasmKernel(winogradConvolution, emit, { fusion: { epilogue: true, slice: true } });
+export const winogradConvolutionWith = (leaveMoments: LeaveMoments | null): WasmKernel =>
+  wasmKernel(winogradConvolution, (site) => emit(site, leaveMoments), { fusion: { epilogue: true, slice: true } });
 
-function emit(site: WasmSite<WinogradAttributes>): void {
+export const winogradConvolutionWasm = winogradConvolutionWith(null);
+
+function emit(site: WasmSite<WinogradAttributes>, leaveMoments: LeaveMoments | null): void {
   const { attributes, inputs, outputs } = site;
   const [, height, width, channels] = nhwc(winogradConvolution.name, inputs[0]!.shape);
   const [, outputHeight, outputWidth, outputChannels] = nhwc(winogradConvolution.name, outputs[0]!.shape);
@@ -71,6 +76,7 @@ function emit(site: WasmSite<WinogradAttributes>): void {
     tiles,
     sizes,
     hasBias: inputs.length > 2,
+    leaveMoments: site.wanted[1] ? leaveMoments : null,
     vectors,
     sourceRowBytes: row * 4,
     productRowBytes: slice * 4,
@@ -117,10 +123,17 @@ function sourceOf({ attributes: { origin, side }, tiles }: WinogradPlan, f: Func
   return { image, row: f.let(f.i32.add(row, origin.row)), column: f.let(f.i32.add(column, origin.column)) };
 }
 
-interface SlicePlace {
+/** A slice of the output channels of a block of tiles. */
+export interface StoredSlice {
   readonly block: Local<'i32'>;
   readonly blocks: number;
   readonly slice: Local<'i32'>;
+}
+
+/** Writes the moments of what a slice has become in output 0. */
+export type LeaveMoments = (plan: WinogradPlan, stage: Stage, stored: StoredSlice) => void;
+
+interface SlicePlace extends StoredSlice {
   readonly sources: Local<'i32'>;
   readonly products: Scratch;
   /** Where a thread transforms the weights of its slice; null where they come transformed. */
@@ -143,6 +156,7 @@ function emitSlice(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, stage
     emitOutputTile(plan, stage, { slice: place.slice, from, place: placeOf(f, tiles, attributes.side, index) });
     f.set(from, i32.add(from, plan.productRowBytes));
   });
+  plan.leaveMoments?.(plan, stage, place);
 }
 
 /** Transforms the weights of a slice; those of a panel that does not exist hold anything. */

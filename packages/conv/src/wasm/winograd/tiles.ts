@@ -1,6 +1,7 @@
+import type { LeavesMoments } from '@shoal/backend-wasm';
 import type { Op, Shape } from '@shoal/core';
 import { points, tilesOf, windowSide } from '../../winograd/tiles.ts';
-import type { Cell } from '../taps.ts';
+import { resultAndMoments, type Cell } from '../taps.ts';
 import { filteringOf, type TileSide } from './filtering.ts';
 
 /** How transformed weights lie in memory: `[slice][point][panel][inner][lane]`, lanes beyond the last channel hold anything. */
@@ -16,7 +17,7 @@ export interface WinogradWeightAttributes {
 }
 
 /** A convolution of 3x3 windows with stride 1, by tiles of the output. */
-export interface WinogradAttributes extends WinogradWeightAttributes {
+export interface WinogradAttributes extends WinogradWeightAttributes, LeavesMoments {
   readonly weightShape: Shape;
   readonly outputShape: Shape;
   /** The source cell that the first tap of the first output cell reads. What lies outside of the source is zero. */
@@ -63,7 +64,7 @@ export const winogradWeight: Op<WinogradWeightAttributes> = {
 /** A convolution F(4x4, 3x3) or F(2x2, 3x3). Inputs: the source, the weight, transformed or not, and, optionally, a bias of one number per output channel. */
 export const winogradConvolution: Op<WinogradAttributes> = {
   name: 'conv/wasm-winograd',
-  infer: (_, { outputShape }) => [{ shape: outputShape, dtype: 'f32' }],
+  infer: resultAndMoments,
   vjp: internal,
   cost: ({ attributes }) => {
     const { inner, outer } = winogradSizes(attributes.weightShape, attributes);
