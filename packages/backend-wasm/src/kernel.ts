@@ -62,6 +62,8 @@ export interface Stage {
   readonly scratch: (scratch: Scratch) => Local<'i32'>;
   /** Four neighbouring elements of input `index`, computed where it is a fused expression. May read past the end of a tensor: mask what is not yours. */
   readonly load: (index: number, place: Place) => V128;
+  /** `load` of `count` neighbouring vectors, the first at `place`. In wide mode the engine joins pairs of them. */
+  readonly loadAll: (index: number, place: Place, count: number) => readonly V128[];
   /** Applies the fused epilogue, if there is one, and writes the first `lanes` lanes (default 4) to output 0, nothing else. */
   readonly store: (result: V128, place: Place, lanes?: Lanes) => void;
   /** `store` of neighbouring vectors, the first at `place`; `lanes` counts over all of them. In wide mode the engine joins pairs of them. */

@@ -83,10 +83,6 @@ function stageOf(f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'
   const coordinate = (): never => {
     throw misuse(name, 'was given a fused expression with coordinates');
   };
-  const read = (from: Local<'i32'>, { at, offset }: Place): V128 => {
-    const [address, immediate] = addressOf(f, from, at, offset);
-    return f.v128.load(address, immediate, 4);
-  };
   /** An operand of a fused expression, by vector: a scalar, a vector along the channels, or a tensor as large as the whole. */
   const operand = ({ values, shape }: FusedExpression, index: number, prefix: string, place: Place): ((vector: number) => V128) => {
     const size = sizeOf(values[index]!.shape);
@@ -143,11 +139,18 @@ function stageOf(f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'
       return pointer(`output${index}`, ', which nobody wants or none');
     },
     scratch: ({ index }) => pointer(scratchName(index), ' of another site'),
-    load(index, place) {
+    load: (index, place) => stage.loadAll(index, place, 1)[0]!,
+    loadAll(index, place, count) {
+      const vectors = Array.from({ length: count }, (_, vector) => vector);
       const load = step.loads[index];
-      if (!load) return read(stage.input(index), place);
+      if (!load) {
+        const [address, offset] = addressOf(f, stage.input(index), place.at, place.offset);
+        const base = count > 1 ? held(f, address) : address;
+        return vectors.map((vector) => f.v128.load(base, offset + vector * VECTOR_BYTES, 4));
+      }
       const at = pinned(f, place);
-      return printExpression(f, load.expression, { input: (i) => operand(load, i, `load${index}_`, at)(0), coordinate });
+      const used = load.values.map((_, i) => operand(load, i, `load${index}_`, at));
+      return vectors.map((vector) => printExpression(f, load.expression, { input: (i) => used[i]!(vector), coordinate }));
     },
     store: (result, place, lanes = 4) => stage.storeAll([result], place, lanes),
     storeAll(results, place, lanes) {

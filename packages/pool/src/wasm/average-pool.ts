@@ -27,10 +27,10 @@ export const averagePoolWasm = wasmKernel(
         run: (spot, windowRows, writes) => {
           const vectors = vectorsOf(spot);
           const addAll = (sums: readonly Local<'v128'>[], taps: readonly Tap[]): void => {
-            for (const tap of taps) sums.forEach((sum, vector) => f.set(sum, add(sum, readTap(spot, tap.cell, vector))));
+            for (const tap of taps) readTap(spot, tap.cell).forEach((value, vector) => f.set(sums[vector]!, add(sums[vector]!, value)));
           };
           const sumOf = ([first, ...others]: readonly Tap[]): readonly Local<'v128'>[] => {
-            const sums = vectors.map((vector) => f.let(readTap(spot, first!.cell, vector)));
+            const sums = readTap(spot, first!.cell).map((value) => f.let(value));
             addAll(sums, others);
             return sums;
           };
@@ -68,25 +68,29 @@ export const averagePoolGradientWasm = wasmKernel(
     const { rows, columns } = plane;
     const range = (axis: Axis): Range => fullWindows(axis, divisor);
     const operand = { bytes: plane.channels * 4, shift: 0 };
-    emitCells(site, [operand], range, ({ f, load, store }) => {
+    emitCells(site, [operand], range, ({ f, loadAll, storeAll }) => {
       const { add, mul } = f.f32x4;
       const full = inverseOf(f, fullCount(plane, divisor));
-      return ({ place, vector, lanes, forWindows }) => {
-        const sum = f.local.v128(0);
+      return ({ place, vectors, lanes, forWindows }) => {
+        const sums = vectors.map(() => f.local.v128(0));
         let shared = true;
         forWindows(({ places: [source], row, column, once }) => {
-          const dy = once(`dy ${vector}`, () => {
-            const bytes = vector * VECTOR_BYTES;
-            const read = load(0, { at: source!.at, offset: source!.offset + bytes, channel: place.channel, channelOffset: bytes });
-            if ((row === null && column === null) || divisor === 'one') return f.let(read);
-            const [high, wide] = [countOf(f, rows, row, divisor), countOf(f, columns, column, divisor)];
-            const own = inverseOf(f, typeof high === 'number' && typeof wide === 'number' ? high * wide : f.i32.mul(high, wide));
-            return f.let(own ? mul(read, own) : read);
-          });
           if (row !== null || column !== null) shared = false;
-          f.set(sum, add(sum, dy));
+          const own = (): Local<'v128'> | null => {
+            if ((row === null && column === null) || divisor === 'one') return null;
+            const [high, wide] = [countOf(f, rows, row, divisor), countOf(f, columns, column, divisor)];
+            return inverseOf(f, typeof high === 'number' && typeof wide === 'number' ? high * wide : f.i32.mul(high, wide));
+          };
+          const dy = once(`dy ${vectors[0]}`, () => {
+            const bytes = vectors[0]! * VECTOR_BYTES;
+            const read = { at: source!.at, offset: source!.offset + bytes, channel: place.channel, channelOffset: bytes };
+            const values = loadAll(0, read, vectors.length);
+            const inverse = own();
+            return values.map((value) => f.let(inverse ? mul(value, inverse) : value));
+          });
+          sums.forEach((sum, i) => f.set(sum, add(sum, dy[i]!)));
         });
-        store(full && shared ? mul(sum, full) : sum, place, lanes);
+        storeAll(full && shared ? sums.map((sum) => mul(sum, full)) : sums, place, lanes);
       };
     });
   },

@@ -1,4 +1,4 @@
-import { forUnits, tilesFor, VECTOR_BYTES, type Lanes, type Place, type Stage, type WasmSite } from '@shoal/backend-wasm';
+import { forUnits, tilesFor, VECTOR_BYTES, type Place, type Stage, type WasmSite } from '@shoal/backend-wasm';
 import type { FunctionBuilder, I32, Local, Operand } from '@shoal/backend-wasm/encoder';
 import type { PoolGradientAttributes } from '../window.ts';
 import { ceilOrZero, minimum, planeOf, type Axis, type Plane, type Range } from './axis.ts';
@@ -12,15 +12,16 @@ const mostVisits = 160;
 /** Channels that go through one round of the loop over them: two neighbouring cache lines, as pooling forward reads them. */
 const roundLanes = 32;
 
-/** One cell of the input plane, at a vector of channels. */
+/** One cell of the input plane, at one vector of channels, or at two where the engine joins pairs. */
 export interface Cell {
-  /** Number of the cell in its plane, row * width + column. */
-  readonly number: () => I32;
-  /** Where its gradient goes. */
+  /** Its number in the plane, row * width + column, in every lane. */
+  readonly number: () => Operand<'v128'>;
+  /** Where its gradient goes: that of the first vector. */
   readonly place: Place;
-  readonly lanes: Lanes;
-  /** Which vector of the round over the channels. */
-  readonly vector: number;
+  /** Channels of all its vectors. */
+  readonly lanes: number;
+  /** Which vectors of the round over the channels. */
+  readonly vectors: readonly number[];
   /** Writes code for each window that reads the cell, in row-major order: one copy of the body for each, or a loop where it is not `written`. */
   readonly written: boolean;
   readonly forWindows: (body: (window: Window) => void) => void;
@@ -74,7 +75,7 @@ export function emitCells<A extends PoolGradientAttributes>(
   site.stage({ tiles: rows.size * columns.size * channels === 0 ? 0 : tiles }, (stage) => {
     const { f } = stage;
     const { i32 } = f;
-    const emission: Emission = { stage, plane, operands, visit: visitorOf(stage) };
+    const emission: Emission = { stage, plane, operands, together: site.engine.wide ? 2 : 1, visit: visitorOf(stage) };
     forUnits(stage, batch * blockRows, perTile, (unit) => {
       const [image, down, across] = [f.let(i32.divU(unit, blockRows)), f.let(i32.remU(unit, blockRows)), f.local.i32()];
       byClass(f, down, rowClasses, (own) => {
@@ -135,6 +136,8 @@ interface Emission {
   readonly stage: Stage;
   readonly plane: Plane;
   readonly operands: readonly WindowOperand[];
+  /** Vectors of a cell that are treated alike and stored one after the other. */
+  readonly together: number;
   readonly visit: (cell: Cell) => void;
 }
 
@@ -148,7 +151,7 @@ interface Block {
 const range = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 
 /** All cells of a block that lie inside, with all windows that there are. */
-function emitBlock({ stage, plane, operands, visit }: Emission, { image, down, across }: Block, own: Class, other: Class): void {
+function emitBlock({ stage, plane, operands, together, visit }: Emission, { image, down, across }: Block, own: Class, other: Class): void {
   const { f } = stage;
   const { i32 } = f;
   const { rows, columns, channels } = plane;
@@ -177,15 +180,15 @@ function emitBlock({ stage, plane, operands, visit }: Emission, { image, down, a
         once: (key, make) => remembered(rounds, `${step} ${key}`, make),
       };
     };
-    for (const vector of range(Math.ceil(lanes / 4))) {
+    for (const group of groupsOf(lanes, together)) {
+      const first = group.vectors[0]! * VECTOR_BYTES;
       for (const r of rowCells) {
         for (const c of columnCells) {
           const inPlane = (r - r0) * columns.size + c - c0;
           visit({
-            number: () => i32.add(corner, inPlane),
-            place: { at, offset: inPlane * cellBytes + vector * VECTOR_BYTES, channel, channelOffset: vector * VECTOR_BYTES },
-            lanes: Math.min(4, lanes - vector * 4) as Lanes,
-            vector,
+            ...group,
+            number: () => remembered(rounds, `number ${inPlane}`, () => f.let(f.i32x4.splat(i32.add(corner, inPlane)))),
+            place: { at, offset: inPlane * cellBytes + first, channel, channelOffset: first },
             written: true,
             forWindows: (body) => {
               for (const t of windowsAt(rows, own, r)) for (const u of windowsAt(columns, other, c)) body(visitWindow(t, u, r, c));
@@ -200,13 +203,22 @@ function emitBlock({ stage, plane, operands, visit }: Emission, { image, down, a
 /** The largest t of a window q - t that there is. */
 const furthest = (axis: Axis, class_: Class): number => Math.max(0, ...cellsOf(axis, class_).flatMap((r) => windowsAt(axis, class_, r)));
 
+/** Neighbouring vectors that are stored one after the other, `together` at a time, and the channels that they are. */
+function groupsOf(lanes: number, together: number): readonly Pick<Cell, 'vectors' | 'lanes'>[] {
+  const vectors = range(Math.ceil(lanes / 4));
+  return range(Math.ceil(vectors.length / together)).map((group) => {
+    const first = group * together;
+    return { vectors: vectors.slice(first, first + together), lanes: Math.min(together * 4, lanes - first * 4) };
+  });
+}
+
 function remembered<T>(memo: Map<string, unknown>, key: string, make: () => T): T {
   if (!memo.has(key)) memo.set(key, make());
   return memo.get(key) as T;
 }
 
 /** The cells of a block that lie inside, one by one, each with the windows that there are. */
-function emitEdge({ stage, plane, operands, visit }: Emission, { image, down, across }: Block): void {
+function emitEdge({ stage, plane, operands, together, visit }: Emission, { image, down, across }: Block): void {
   const { f } = stage;
   const { i32 } = f;
   const { rows, columns, channels } = plane;
@@ -217,12 +229,12 @@ function emitEdge({ stage, plane, operands, visit }: Emission, { image, down, ac
       const to = f.let(i32.mul(i32.add(i32.mul(image, rows.size * columns.size), cell), cellBytes));
       const [own, other] = [windowsOf(f, rows, vertical), windowsOf(f, columns, horizontal)];
       forRounds(f, channels, (channel, lanes) => {
-        for (const vector of range(Math.ceil(lanes / 4))) {
+        for (const group of groupsOf(lanes, together)) {
+          const first = group.vectors[0]! * VECTOR_BYTES;
           visit({
-            number: () => cell,
-            place: { at: f.let(i32.add(to, channel)), offset: vector * VECTOR_BYTES, channel, channelOffset: vector * VECTOR_BYTES },
-            lanes: Math.min(4, lanes - vector * 4) as Lanes,
-            vector,
+            ...group,
+            number: () => f.i32x4.splat(cell),
+            place: { at: f.let(i32.add(to, channel)), offset: first, channel, channelOffset: first },
             written: false,
             forWindows: (body) =>
               forRange(f, rows, own, vertical, (r) =>
@@ -252,12 +264,13 @@ function emitEdge({ stage, plane, operands, visit }: Emission, { image, down, ac
 /** Walks the channels a round at a time, and then the rest: `lanes` counts over several vectors. */
 function forRounds(f: FunctionBuilder, channels: number, body: (channel: Local<'i32'> | number, lanes: number) => void): void {
   const whole = Math.floor(channels / roundLanes) * roundLanes;
-  if (whole === roundLanes) body(0, roundLanes);
+  const round = (channel: Local<'i32'> | number, lanes: number): void => f.temporaries(() => body(channel, lanes));
+  if (whole === roundLanes) round(0, roundLanes);
   else if (whole > 0) {
     const channel = f.local.i32();
-    f.for(channel, 0, whole * 4, roundLanes * 4, () => body(channel, roundLanes));
+    f.for(channel, 0, whole * 4, roundLanes * 4, () => round(channel, roundLanes));
   }
-  if (channels > whole) body(whole * 4, channels - whole);
+  if (channels > whole) round(whole * 4, channels - whole);
 }
 
 function shifted(f: FunctionBuilder, channel: Local<'i32'> | number, shift: number): Operand<'i32'> {

@@ -9,7 +9,7 @@ import {
   type Stage,
   type WasmSite,
 } from '@shoal/backend-wasm';
-import type { V128 } from '@shoal/backend-wasm/encoder';
+import type { Local, V128 } from '@shoal/backend-wasm/encoder';
 import { apply1, attributeKey } from '@shoal/core';
 import { maxPoolGather, maxPoolGradient } from '../max-pool.ts';
 import type { PoolGradientAttributes } from '../window.ts';
@@ -21,11 +21,11 @@ import { gatherLanes, planeOffsets } from './scattered.ts';
 /** Numbers of cells that are kept in locals. */
 const mostHeld = 9;
 
-/** Every cell looks at the windows it is in, and adds up those it won. `isWinner` is a mask of the channels in which it did. */
+/** Every cell looks at the windows it is in, and adds up those it won. `wonOf` gives masks of the channels of its vectors in which it did. */
 function emitGradient(
   site: WasmSite<PoolGradientAttributes>,
   winners: WindowOperand,
-  isWinnerOf: (stage: Stage) => (cell: Cell, window: Window) => V128,
+  wonOf: (stage: Stage) => (cell: Cell, window: Window) => readonly V128[],
 ): void {
   const operands = [{ bytes: site.outputs[0]!.shape.at(-1)! * 4, shift: 0 }, winners];
   emitCells(
@@ -33,22 +33,24 @@ function emitGradient(
     operands,
     ({ outputs }) => ({ from: 0, to: outputs }),
     (stage) => {
-      const { f, load, store } = stage;
-      const isWinner = isWinnerOf(stage);
+      const { f, loadAll, storeAll } = stage;
+      const masks = wonOf(stage);
       return (cell) => {
-        const { place, vector, lanes, written, forWindows } = cell;
-        let sum = written ? null : f.local.v128(0);
+        const { place, vectors, lanes, written, forWindows } = cell;
+        const sums: Local<'v128'>[] = written ? [] : vectors.map(() => f.local.v128(0));
         forWindows((window) => {
           const { at, offset } = window.places[0]!;
-          const bytes = vector * VECTOR_BYTES;
-          const dy = window.once(`dy ${vector}`, () =>
-            f.let(load(0, { at, offset: offset + bytes, channel: place.channel, channelOffset: bytes })),
+          const bytes = vectors[0]! * VECTOR_BYTES;
+          const dy = window.once(`dy ${vectors[0]}`, () =>
+            loadAll(0, { at, offset: offset + bytes, channel: place.channel, channelOffset: bytes }, vectors.length).map((v) => f.let(v)),
           );
-          const won = f.v128.and(dy, isWinner(cell, window));
-          if (sum) f.set(sum, f.f32x4.add(sum, won));
-          else sum = f.let(won);
+          masks(cell, window).forEach((mask, i) => {
+            const won = f.v128.and(dy[i]!, mask);
+            if (sums[i]) f.set(sums[i], f.f32x4.add(sums[i], won));
+            else sums[i] = f.let(won);
+          });
         });
-        store(sum ?? f.f32x4.const(0, 0, 0, 0), place, lanes);
+        storeAll(sums.length > 0 ? sums : vectors.map(() => f.f32x4.const(0, 0, 0, 0)), place, lanes);
       };
     },
   );
@@ -58,9 +60,14 @@ function emitGradient(
 export const maxPoolGradientWasm = wasmKernel(
   maxPoolGradient,
   (site) => {
-    emitGradient(site, { bytes: site.outputs[0]!.shape.at(-1)! * 4, shift: 0 }, ({ f, input }) => ({ number, vector }, { places }) => {
-      const { at, offset } = places[1]!;
-      return f.i32x4.eq(f.v128.load(f.i32.add(input(1), at), offset + vector * VECTOR_BYTES, 4), f.i32x4.splat(number()));
+    const winners = { bytes: site.outputs[0]!.shape.at(-1)! * 4, shift: 0 };
+    emitGradient(site, winners, ({ f, input }) => ({ number, vectors }, { places, once }) => {
+      const own = once(`winners ${vectors[0]}`, () => {
+        const { at, offset } = places[1]!;
+        const address = f.let(f.i32.add(input(1), at));
+        return vectors.map((vector) => f.let(f.v128.load(address, offset + vector * VECTOR_BYTES, 4)));
+      });
+      return own.map((winner) => f.i32x4.eq(winner, number()));
     });
   },
   {
@@ -84,12 +91,18 @@ export const placesGradientWasm = wasmKernel(
       // In locals, because the engine builds a vector constant anew wherever one stands.
       const numbers = Array.from({ length: window.height * window.width }, (_, tap) => i32x4.const(tap, tap, tap, tap));
       const held = numbers.slice(0, mostHeld).map((number) => f.let(number));
-      return ({ vector }, { places, tap, once }) => {
-        const { at, offset } = places[1]!;
-        const sixteen = vector >> 2;
-        const bytes = once(`sixteen ${sixteen}`, () => f.let(v128.load(f.i32.add(input(1), at), offset + sixteen * VECTOR_BYTES, 1)));
-        const place = once(`places ${vector}`, () => f.let(unpacked(f, bytes, vector % 4)));
-        return i32x4.eq(place, typeof tap !== 'number' ? i32x4.splat(tap()) : (held[tap] ?? numbers[tap]!));
+      return ({ vectors }, { places, tap, once }) => {
+        const own = once(`places ${vectors[0]}`, () => {
+          const { at, offset } = places[1]!;
+          const sixteen = vectors[0]! >> 2;
+          const bytes = once(`sixteen ${sixteen}`, () => f.let(v128.load(f.i32.add(input(1), at), offset + sixteen * VECTOR_BYTES, 1)));
+          return unpacked(
+            f,
+            bytes,
+            vectors.map((vector) => vector % 4),
+          ).map((place) => f.let(place));
+        });
+        return own.map((place) => i32x4.eq(place, typeof tap !== 'number' ? i32x4.splat(tap()) : (held[tap] ?? numbers[tap]!)));
       };
     });
   },

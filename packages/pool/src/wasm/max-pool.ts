@@ -67,21 +67,19 @@ function emitMax(site: WasmSite<PoolAttributes>, winners: 'cells' | 'places'): v
       run: (spot, windowRows, writes) => {
         const vectors = vectorsOf(spot);
         const sums: Local<'v128'>[] = [];
-        const read = (tap: Tap, vector: number): Local<'v128'> => {
-          const value = f.let(readTap(spot, tap.cell, vector));
-          const sum = sums[vector];
-          if (tap.isNew && sum) f.set(sum, plus(value, sum));
-          else if (tap.isNew) sums[vector] = f.let(value);
-          return value;
-        };
+        const read = <T>(tap: Tap, body: (value: Local<'v128'>, vector: number) => T): readonly T[] =>
+          readTap(spot, tap.cell).map((loaded, vector) => {
+            const value = f.let(loaded);
+            const sum = sums[vector];
+            if (tap.isNew && sum) f.set(sum, plus(value, sum));
+            else if (tap.isNew) sums[vector] = f.let(value);
+            return body(value, vector);
+          });
         const add = (bests: readonly Best[], some: readonly Tap[]): void => {
-          for (const tap of some) bests.forEach((best, vector) => take(best, read(tap, vector), numbers[tap.index] ?? best.cell));
+          for (const tap of some) read(tap, (value, vector) => take(bests[vector]!, value, numbers[tap.index] ?? bests[vector]!.cell));
         };
         const bestOf = ([first, ...others]: readonly Tap[]): readonly Best[] => {
-          const bests = vectors.map((vector): Best => ({
-            value: f.let(read(first!, vector)),
-            cell: f.local.v128(numbers[first!.index] ?? 0),
-          }));
+          const bests = read(first!, (value): Best => ({ value: f.let(value), cell: f.local.v128(numbers[first!.index] ?? 0) }));
           add(bests, others);
           return bests;
         };

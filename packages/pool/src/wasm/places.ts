@@ -47,10 +47,10 @@ export function packed([a, b, c, d]: readonly Local<'v128'>[]): V128 {
   return i8x16.narrowI16x8U(i16x8.narrowI32x4U(a!, b!), i16x8.narrowI32x4U(c!, d!));
 }
 
-/** The bytes of vector `vector` of four, as numbers. */
-export function unpacked({ i32x4 }: FunctionBuilder, bytes: Local<'v128'>, vector: number): V128 {
-  const halves = vector < 2 ? i16x8.extendLowI8x16U(bytes) : i16x8.extendHighI8x16U(bytes);
-  return vector % 2 === 0 ? i32x4.extendLowI16x8U(halves) : i32x4.extendHighI16x8U(halves);
+/** The bytes of some vectors of four, neighbours in one half of them, as numbers. */
+export function unpacked(f: FunctionBuilder, bytes: Local<'v128'>, vectors: readonly number[]): readonly V128[] {
+  const halves = f.let(vectors[0]! < 2 ? i16x8.extendLowI8x16U(bytes) : i16x8.extendHighI8x16U(bytes));
+  return vectors.map((vector) => (vector % 2 === 0 ? f.i32x4.extendLowI16x8U(halves) : f.i32x4.extendHighI16x8U(halves)));
 }
 
 /** The place's row and column in the window, in cells of the plane, from the window's first cell. */
@@ -69,7 +69,7 @@ export const winnersWasm = wasmKernel(winnersOp, ({ attributes, outputs, stage: 
       forLanes(f, channels, (channel, lanes) => {
         const bytes = typeof channel === 'number' ? channel >> 2 : i32.shrU(channel, 2);
         const at = i32.add(i32.add(input(0), i32.mul(window, placeBytes(channels))), bytes);
-        const place = f.let(unpacked(f, f.let(v128.load32Zero(at)), 0));
+        const place = f.let(unpacked(f, f.let(v128.load32Zero(at)), [0])[0]!);
         // Below 2^8 a quotient in float32 is exact enough to be cut off: half a step is added.
         const row = f.let(i32x4.truncSatF32x4S(f32x4.div(f32x4.add(f32x4.convertI32x4S(place), 0.5), columns.window)));
         const column = i32x4.sub(place, i32x4.mul(row, columns.window));

@@ -132,7 +132,7 @@ export function emitWindows(site: WasmSite<PoolAttributes>, numbers: number, wal
               address: defined(address, 'slots'),
               offset: which * slotBytes + number * vectorBytes + vector * VECTOR_BYTES,
             });
-            body({ stage, plane, base, left, cell, window, origin, top, to, channel, lanes, inside, kept });
+            f.temporaries(() => body({ stage, plane, base, left, cell, window, origin, top, to, channel, lanes, inside, kept }));
           });
         });
       const atEdge = (some: Range): void => {
@@ -267,10 +267,10 @@ export function tapsOf({ rows, columns }: Plane): readonly Omit<Tap, 'isNew'>[] 
   });
 }
 
-/** Reads the cell that is `cell` behind the window's first one, at the vector of that number. */
-export function readTap({ stage, plane, origin, base, channel }: Spot, cell: number, vector: number): V128 {
-  const bytes = vector * VECTOR_BYTES;
-  return stage.load(0, { at: origin, offset: (cell - base) * plane.channels * 4 + bytes, channel, channelOffset: bytes });
+/** Reads the cell that is `cell` behind the window's first one, at every vector of the run. */
+export function readTap(spot: Spot, cell: number): readonly V128[] {
+  const { stage, plane, origin, base, channel } = spot;
+  return stage.loadAll(0, { at: origin, offset: (cell - base) * plane.channels * 4, channel }, vectorsOf(spot).length);
 }
 
 /** The vectors of a run, by number. */
