@@ -77,5 +77,5 @@ export async function tileRows(fma: boolean, wide: boolean): Promise<number> {
       return () => run(Math.ceil(timedWork / multiplyAdds));
     },
   }));
-  return Number(await fastest(`tile rows, fma ${fma}, wide ${wide}`, variants));
+  return Number(await fastest(`rows of a tile, fma ${fma}, wide ${wide}`, variants));
 }

@@ -8,7 +8,7 @@ export interface Pieces {
 }
 
 /** Relative time of a tile by its rows: small ones wait for the latency of their chains and repeat the loads of the other operand. */
-const cost = [0, 2.6, 3.1, 3.6, 4.3, 5.1, 6];
+const cost = [0, 3.8, 3.9, 4, 4.1, 5.1, 6];
 
 /** Cuts `length` rows into as few kinds of tiles as is fast: most of `largest`, and the rest in at most two other sizes. 16 is 6 + 6 + 4. */
 export function cutRows(length: number, largest: number): readonly Pieces[] {
