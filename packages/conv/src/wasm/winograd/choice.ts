@@ -8,7 +8,7 @@ import { winogradConvolution, winogradGradientWeight, winogradWeight, type Winog
 
 /**
  * Prices in units of one multiply-add of the product kernels, per number: from layers of 16 to 512 channels, on one core of an AMD
- * Zen 4 with one image and with eight.
+ * Zen 4 and of a Zen 3, with one image and with eight.
  */
 const price = {
   /** One transformed source: read, computed, written. */
@@ -16,7 +16,7 @@ const price = {
   /** One product, transformed back. */
   product: 5,
   /** One weight that the products stream in from beyond the caches. */
-  stream: 7,
+  stream: 12,
   /** One transformed weight, where weights change from run to run. */
   transform: 24,
 } as const;
@@ -30,12 +30,12 @@ const fewestTilesPerBlock = 6;
 /** Weights of fewer bytes stay in the second-level cache from one block to the next: blocks may be as many as threads share well. */
 const smallWeight = 700_000;
 const blocksWanted = 12;
-/** Weights of more bytes go through the caches once, over as many tiles as possible. */
-const largeWeight = 20_000_000;
-const mostTilesPerBlock = 128;
+/** Weights of more bytes go through the caches seldom, over as many tiles as possible; those of fewer where one such block does. */
+const largeWeight = 8_000_000;
+const mostTilesPerBlock = 64;
 const mostChannelsPerSlice = 128;
-/** Units of work that a layer is cut into where blocks alone are too few. */
-const unitsWanted = 16;
+/** Units of work that a layer is cut into where blocks alone are too few. Each slice reads all sources of its block again. */
+const unitsWanted = 8;
 
 /**
  * The side of tiles that are faster than the direct way, if any is: a function of shapes, so that equal programs give equal bits. Small
@@ -67,13 +67,14 @@ export function winogradBlocks(
   const { points } = filteringOf(side);
   const tiles = tilesOf(outputShape, side).count;
   const panels = Math.ceil(outer / panel);
-  const isLarge = points * inner * outer * 4 > largeWeight;
+  const weightBytes = points * inner * outer * 4;
+  const isSmall = weightBytes <= smallWeight;
+  const isLarge = weightBytes > largeWeight || (!isSmall && tiles <= mostTilesPerBlock);
   const fitting = Math.floor(blockBytes / (4 * points * (inner + outer)));
-  const balanced = points * inner * outer * 4 > smallWeight ? fitting : Math.min(fitting, Math.ceil(tiles / blocksWanted));
+  const balanced = isSmall ? Math.min(fitting, Math.ceil(tiles / blocksWanted)) : fitting;
   const most = isLarge ? mostTilesPerBlock : Math.max(fewestTilesPerBlock, balanced);
   const blocks = Math.ceil(tiles / most);
   const block = Math.ceil(tiles / blocks);
-  if (isLarge) return { block, panelsPerSlice: 1 };
   const slices = Math.max(Math.ceil((panels * panel) / mostChannelsPerSlice), Math.min(panels, Math.ceil(unitsWanted / blocks)));
   return { block, panelsPerSlice: Math.ceil(panels / slices) };
 }
@@ -108,11 +109,11 @@ export const applyWinograd: Way = (planned, { device, isStatic }) => {
   const side = winogradSide({ ...question, isStatic: isStatic(weight) });
   if (side === null) return null;
   const { block, panelsPerSlice } = winogradBlocks(question, side, panel);
-  const pack = { side, turned: transposed, panel, panelsPerSlice };
   const { padding, phases } = planned.plan;
   const origin = { row: phases[0]!.source.row - padding.top, column: phases[0]!.source.column - padding.left };
-  // A slice of weights that change and that one block reads is transformed where it is used.
+  // A slice of weights that change and that one block reads is transformed where it is used: one panel, which stays in the cache.
   const isPlainWeight = !isStatic(weight) && block === tilesOf(outputShape, side).count;
+  const pack = { side, turned: transposed, panel, panelsPerSlice: isPlainWeight ? 1 : panelsPerSlice };
   const attributes = { ...pack, block, origin, weightShape: own.shape, outputShape, isPlainWeight };
   const used = isPlainWeight ? own : apply1(winogradWeight, [own], pack);
   return apply1(winogradConvolution, [source, used, ...(bias ? [bias] : [])], attributes);

@@ -307,7 +307,8 @@ describe('the choice', () => {
     expect(sideOf(64, 8, [1, 55, 55, 8])).toBeNull();
     expect(sideOf(64, 64, [1, 2, 2, 64])).toBeNull();
     expect(sideOf(64, 64, [64, 3, 3, 64])).toBeNull();
-    expect(sideOf(256, 256, [1, 14, 14, 256])).toBe(4);
+    expect(sideOf(256, 256, [1, 14, 14, 256])).toBe(2);
+    expect(sideOf(256, 256, [2, 14, 14, 256])).toBe(4);
     expect(sideOf(512, 512, [1, 7, 7, 512])).toBe(2);
     expect(sideOf(512, 512, [1, 7, 7, 512], false)).toBeNull();
     expect(sideOf(512, 512, [8, 7, 7, 512])).toBe(4);
