@@ -14,7 +14,7 @@ import {
   type Stage,
   type WasmSite,
 } from '@shoal/backend-wasm';
-import type { FunctionBuilder, I32, Local, Operand, V128 } from '@shoal/backend-wasm/encoder';
+import type { FunctionBuilder, Local, Operand, V128 } from '@shoal/backend-wasm/encoder';
 import { sizeOf } from '@shoal/core';
 import { valuesPerChannel, type BatchNormAttributes } from '../batch-norm.ts';
 
@@ -22,11 +22,13 @@ import { valuesPerChannel, type BatchNormAttributes } from '../batch-norm.ts';
 const mostRows = 256;
 const leastRows = 32;
 const blockElements = 16384;
+/** Channels that go down some rows together: a cache line. */
+const lineChannels = 16;
 /**
- * Bytes of neighbouring rows, of all tensors that are read, which are gone through before the rows below them, a cache line of channels at a time;
- * at least two rows. With more of them memory sees jumps instead of streams, and gives half of what it can.
+ * Bytes of neighbouring rows, of all tensors that are read, which are gone through before the rows below them, a cache line of channels at a time.
+ * With more of them memory sees jumps instead of streams, and gives as little as half of what it can: two rows of 1 kB that take turns do.
  */
-const groupBytes = 2048;
+const groupBytes = 512;
 /** Elements of a tile of the last stage. */
 const grain = 16384;
 
@@ -49,7 +51,8 @@ export function rowsOf({ inputs: [x] }: WasmSite, tensors: number): Rows {
   const channels = x!.shape.at(-1)!;
   const blockRows = Math.min(rows, mostRows, Math.max(leastRows, Math.floor(blockElements / Math.max(1, channels))));
   const vectorBytes = Math.ceil(channels / 4) * VECTOR_BYTES;
-  const groupRows = Math.max(2, Math.floor(groupBytes / Math.max(1, tensors * channels * 4)));
+  const fitting = Math.max(1, Math.floor(groupBytes / Math.max(1, tensors * channels * 4)));
+  const groupRows = channels <= lineChannels ? blockRows : fitting;
   return { rows, channels, blockRows, blocks: Math.ceil(rows / blockRows), groupRows, rowBytes: channels * 4, vectorBytes };
 }
 
@@ -189,8 +192,8 @@ export interface Line {
 }
 
 /**
- * Writes output 0, element by element, from the `count` factors of its channel. A cache line of channels goes down some rows with its factors in
- * registers: two, or all of a tile where the line holds all channels.
+ * Writes output 0, element by element, from the `count` factors of its channel: row by row, so that memory sees one stream of each tensor, which is
+ * worth more than the loads of factors; where a cache line holds all channels they stay in registers.
  */
 export function emitApply(
   site: WasmSite<BatchNormAttributes>,
@@ -198,22 +201,23 @@ export function emitApply(
   { factors, count }: { readonly factors: Scratch; readonly count: number },
   result: (stage: Stage, line: Line, vector: number) => V128,
 ): void {
-  const pairs = tilesFor(Math.ceil(rows / 2), 2 * channels, grain);
-  const [tiles, perTile] = [pairs.tiles, 2 * pairs.perTile];
+  const { tiles, perTile } = tilesFor(rows, channels, grain);
   site.stage({ tiles: channels === 0 ? 0 : tiles }, (stage) => {
     const { f, tile } = stage;
     const { i32, v128 } = f;
     const from = f.let(i32.mul(tile, perTile * rowBytes));
     const end = f.let(i32.add(from, perTile * rowBytes));
     const to = rows % perTile === 0 ? end : f.let(f.select(i32.const(rows * rowBytes), end, i32.eq(tile, tiles - 1)));
-    /** Some channels of the rows that `visit` gives. */
-    const emit = (channel: Operand<'i32'>, lanes: number, visit: (row: (at: I32) => void) => void): void => {
+    const at = f.local.i32();
+    const forRows = (body: () => void): void => f.for(at, from, to, rowBytes, body);
+    /** Some channels of the rows that `visit` goes through. */
+    const emit = (channel: Operand<'i32'>, lanes: number, visit: (row: () => void) => void): void => {
       const vectors = Array.from({ length: Math.ceil(lanes / 4) }, (_, v) => v);
       const address = f.let(i32.add(stage.scratch(factors), channel));
       const held = vectors.map((v) =>
         Array.from({ length: count }, (_, which) => f.let(v128.load(address, which * vectorBytes + v * VECTOR_BYTES, 4))),
       );
-      visit((at) => {
+      visit(() => {
         const start = f.let(i32.add(at, channel));
         const line: Line = {
           place: (v) => ({ at: start, offset: v * VECTOR_BYTES, channel, channelOffset: v * VECTOR_BYTES }),
@@ -226,17 +230,12 @@ export function emitApply(
         );
       });
     };
-    const at = f.local.i32();
-    if (channels <= 16) return emit(0, channels, (row) => f.for(at, from, to, rowBytes, () => row(at)));
-    const some = (count: number): void => {
-      const part = (channel: Operand<'i32'>, lanes: number): void =>
-        emit(channel, lanes, (row) => Array.from({ length: count }, (_, i) => row(i32.add(at, i * rowBytes))));
-      const whole = Math.floor(channels / 16) * 16;
-      const channel = f.local.i32();
-      f.for(channel, 0, whole * 4, 64, () => part(channel, 16));
-      if (channels > whole) part(whole * 4, channels - whole);
-    };
-    f.for(at, from, rows % 2 === 0 ? to : i32.sub(to, rowBytes), 2 * rowBytes, () => some(2));
-    if (rows % 2 === 1) f.if(i32.ltU(at, to), () => some(1));
+    if (channels <= lineChannels) return emit(0, channels, forRows);
+    const whole = Math.floor(channels / lineChannels) * lineChannels;
+    const channel = f.local.i32();
+    forRows(() => {
+      f.for(channel, 0, whole * 4, lineChannels * 4, () => emit(channel, lineChannels, (row) => row()));
+      if (channels > whole) emit(whole * 4, channels - whole, (row) => row());
+    });
   });
 }
