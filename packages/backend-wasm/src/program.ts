@@ -4,6 +4,7 @@ import {
   sizeOf,
   throwIfAborted,
   type DeviceProgram,
+  type HostArray,
   type MemoryPlan,
   type Node,
   type ResidentBytes,
@@ -40,11 +41,7 @@ export interface Machine {
 export const controlBytes = (threads: number): number => ALIGNMENT + counterBytes(threads);
 
 /** A tensor in memory, as a view that holds until the memory grows. */
-export function viewOf(
-  memory: WebAssembly.Memory,
-  { shape, dtype }: Pick<Value, 'shape' | 'dtype'>,
-  address: number,
-): Float32Array | Int32Array | Uint32Array {
+export function viewOf(memory: WebAssembly.Memory, { shape, dtype }: Pick<Value, 'shape' | 'dtype'>, address: number): HostArray {
   const View = dtype === 'f32' ? Float32Array : dtype === 'i32' ? Int32Array : Uint32Array;
   return new View(memory.buffer, address, sizeOf(shape));
 }
@@ -166,14 +163,23 @@ class WasmProgram implements DeviceProgram {
     this.#updated = new Set(parts.schedule.updates.map(({ variable }) => variable));
   }
 
-  async run({ feeds, fetch, prelude, profile, signal }: RunRequest): Promise<RunResult> {
+  view(input: Value): HostArray | undefined {
+    return this.memory.placements.has(input) ? this.#view(input) : undefined;
+  }
+
+  async run({ feeds, fetch, into, prelude, profile, signal }: RunRequest): Promise<RunResult> {
     const { schedule, machine } = this.#parts;
     if (this.#disposed) throw new ShoalError('DISPOSED', { op: 'run', fact: 'the program was disposed', next: 'Compile it again' });
-    for (const [value, data] of feeds) if (this.memory.placements.has(value)) this.#view(value).set(data);
+    this.#feed(feeds);
     // Reads see the old value: variables that this run overwrites are copied out before it.
     const values = new Map<Value, TensorData>();
     const collect = (before: boolean): void => {
-      for (const value of fetch) if (this.#updated.has(value) === before) values.set(value, this.#view(value).slice());
+      for (const value of fetch) {
+        if (this.#updated.has(value) !== before) continue;
+        const [target, found] = [into.get(value), this.#view(value)];
+        target?.set(found);
+        values.set(value, target ?? found.slice());
+      }
     };
     collect(true);
     let nanoseconds = 0;
@@ -231,7 +237,19 @@ class WasmProgram implements DeviceProgram {
     return [...times, { op: 'core/update', nanoseconds }];
   }
 
-  #view(value: Value): Float32Array | Int32Array | Uint32Array {
+  /** Copies inputs to their places, but for those that lie there already ({@link view}). */
+  #feed(feeds: RunRequest['feeds']): void {
+    const copies = [...feeds].flatMap(([value, data]) => {
+      const place = this.view(value);
+      if (!place || (data.buffer === place.buffer && data.byteOffset === place.byteOffset && data.constructor === place.constructor))
+        return [];
+      // The place of another input is written over before its turn.
+      return [{ place, data: data.buffer === place.buffer ? data.slice() : data }];
+    });
+    for (const { place, data } of copies) place.set(data);
+  }
+
+  #view(value: Value): HostArray {
     return viewOf(this.#parts.machine.allocator.memory, value, this.#parts.addressOf(value));
   }
 }

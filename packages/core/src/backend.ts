@@ -2,7 +2,7 @@ import type { Node, OpSite, Value, Variable } from './graph.ts';
 import type { Kernel, KernelSet, Support } from './kernel.ts';
 import type { MemoryPlan } from './passes/memory.ts';
 import type { Schedule, Step } from './passes/schedule.ts';
-import type { TensorData } from './tensor.ts';
+import type { HostArray, TensorData } from './tensor.ts';
 
 /**
  * What a backend is: a name, kernels for the structural ops, and a way to open a device. It knows no other op; kernels of
@@ -72,6 +72,8 @@ export interface RunRequest {
   readonly feeds: ReadonlyMap<Value, TensorData>;
   /** Stored tensors to copy out. */
   readonly fetch: readonly Value[];
+  /** Arrays of their size to copy some of them into; a device may give arrays of its own all the same. */
+  readonly into: ReadonlyMap<Value, TensorData>;
   /** Whether what depends on variables alone must be computed first. */
   readonly prelude: boolean;
   /** Measure each step; may slow the run down. */
@@ -133,6 +135,11 @@ export interface DeviceProgram {
   readonly tuned?: readonly TunedKernel[];
   /** Absent where the device does not say. */
   readonly resident?: ResidentBytes;
+  /**
+   * The place of an input in the device's memory, where the host reaches that; `run` recognises an array that lies there and copies nothing.
+   * Undefined for an input that has no place.
+   */
+  view?(input: Value): HostArray | undefined;
   run(request: RunRequest): Promise<RunResult>;
   dispose(): void;
 }

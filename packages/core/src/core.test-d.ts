@@ -1,5 +1,15 @@
 import { expectTypeOf } from 'vitest';
-import { gradients, input, map, type AnyOp, type KernelsOf, type Value } from './index.ts';
+import {
+  gradients,
+  input,
+  map,
+  type AnyOp,
+  type Executable,
+  type HostArray,
+  type KernelsOf,
+  type RunOptions,
+  type Value,
+} from './index.ts';
 import * as ops from './ops/index.ts';
 import type { ReferenceKernel } from './reference/index.ts';
 import { structuralReference } from './reference/index.ts';
@@ -14,3 +24,7 @@ expectTypeOf(gradients(input('x', []), [])).toEqualTypeOf<readonly Value[]>();
 input('x', ['3']);
 // @ts-expect-error a variable or graph value, not a number, is what maps read
 map([1], (a) => a);
+expectTypeOf<ReturnType<Executable['view']>>().toEqualTypeOf<HostArray>();
+expectTypeOf<{ into: { y: HostArray } }>().toExtend<RunOptions>();
+// @ts-expect-error outputs are copied into arrays of numbers that can be written
+const _: RunOptions = { into: { y: [0] } };

@@ -3,11 +3,13 @@ import { ShoalError, throwIfAborted } from './errors.ts';
 import type { Value } from './graph.ts';
 import type { MemoryPlan, Schedule } from './passes/index.ts';
 import type { Interface } from './program.ts';
-import { sizeOf, type TensorData } from './tensor.ts';
+import { hostArray, sizeOf, type HostArray, type TensorData } from './tensor.ts';
 
 export interface RunOptions {
   /** Names of the outputs to copy to the host; default all. */
   readonly fetch?: readonly string[];
+  /** Arrays to copy outputs into, by name, of their sizes: they come back in place of new ones. */
+  readonly into?: Readonly<Record<string, TensorData>>;
   readonly signal?: AbortSignal;
   /** Time every step. */
   readonly profile?: boolean;
@@ -37,6 +39,21 @@ export interface Executable {
   run(feeds?: Feeds, options?: RunOptions): Promise<Readonly<Record<string, TensorData>>>;
   /** {@link run}, with the device's clock. */
   timed(feeds?: Feeds, options?: RunOptions): Promise<TimedRun>;
+  /**
+   * An array to write an input into and then to feed under its name. On the CPU it lies where the program reads, so that nothing is copied;
+   * elsewhere it is an ordinary array, which is.
+   *
+   * It has to be asked for and filled before each run: a run may write over it, and it is lost (its length is 0) once the runtime takes
+   * more memory, which anything asked of the runtime may do.
+   *
+   * ```ts
+   * camera.read(executable.view('x'));
+   * const { y } = await executable.run({ x: executable.view('x') });
+   * ```
+   *
+   * @throws ShoalError `FEED` when there is no such input or a run is under way; `DISPOSED`
+   */
+  view(name: string): HostArray;
   /** Names of the inputs to feed. */
   readonly inputs: readonly string[];
   /** Where everything lies that exists during a run, the scratch of kernels too. */
@@ -65,6 +82,9 @@ export class DeviceExecutable implements Executable {
   readonly #host: ExecutableHost;
   readonly #compiled: DeviceProgram;
   #preludeVersions: string | null = null;
+  readonly #arrays = new Map<string, HostArray>();
+  #running = 0;
+  #disposed = false;
 
   constructor(host: ExecutableHost, compiled: DeviceProgram) {
     this.#host = host;
@@ -91,19 +111,33 @@ export class DeviceExecutable implements Executable {
     return this.#compiled.tuned ?? [];
   }
 
+  view(name: string): HostArray {
+    const value = this.#host.signature.inputs.get(name);
+    if (this.#disposed) throw new ShoalError('DISPOSED', { op: 'view', fact: 'the program was disposed', next: 'Compile it again' });
+    if (!value) throw noInput([name], this.inputs, 'view');
+    if (this.#running > 0) throw misfed('a run that may write over its inputs is under way', 'Await it first', 'view');
+    const place = this.#compiled.view?.(value);
+    if (place) return place;
+    const own = this.#arrays.get(name) ?? hostArray(value.dtype, sizeOf(value.shape));
+    this.#arrays.set(name, own);
+    return own;
+  }
+
   async run(feeds: Feeds = {}, options: RunOptions = {}): Promise<Readonly<Record<string, TensorData>>> {
     return (await this.timed(feeds, options)).outputs;
   }
 
-  timed(feeds: Feeds = {}, { fetch, signal, profile = false }: RunOptions = {}): Promise<TimedRun> {
+  timed(feeds: Feeds = {}, { fetch, into = {}, signal, profile = false }: RunOptions = {}): Promise<TimedRun> {
     const host = this.#host;
-    return host.exclusive(async (submitted) => {
+    this.#running++;
+    const work = async (submitted: () => void): Promise<TimedRun> => {
       throwIfAborted(signal, 'run');
       const fed = checkFeeds(host.signature, feeds);
       const wanted = this.#wanted(fetch);
       const versions = host.versions();
       const prelude = host.schedule.prelude.length > 0 && this.#preludeVersions !== versions;
       const { stored } = host.schedule;
+      const targets = checkTargets(wanted, into);
       // What is asked for after this run sees its updates, also while it is still in the device's queue. But what later runs take from
       // a prelude has to be there: a device may still refuse the run that computes it.
       let isCounted = false;
@@ -114,6 +148,7 @@ export class DeviceExecutable implements Executable {
       const result = await this.#compiled.run({
         feeds: fed,
         fetch: wanted.map(([, value]) => stored(value)),
+        into: new Map(targets.map(([value, target]) => [stored(value), target])),
         prelude,
         profile,
         signal,
@@ -125,57 +160,79 @@ export class DeviceExecutable implements Executable {
       });
       if (prelude) this.#preludeVersions = versions;
       count();
-      const outputs = Object.fromEntries(wanted.map(([name, value]) => [name, result.values.get(stored(value))!]));
+      for (const [value, target] of targets) {
+        const found = result.values.get(stored(value))!;
+        if (found !== target) target.set(found);
+      }
+      const own = wanted.map(([name, value]) => [name, result.values.get(stored(value))!] as const);
+      const outputs = { ...Object.fromEntries(own), ...into };
       const { values: _, ...measured } = result;
       return { outputs, clock: host.clock, ...measured };
-    });
+    };
+    const done = host.exclusive(work);
+    const settle = (): void => void this.#running--;
+    done.then(settle, settle);
+    return done;
   }
 
   dispose(): void {
+    this.#disposed = true;
     this.#compiled.dispose();
   }
 
   #wanted(fetch: readonly string[] | undefined): readonly (readonly [string, Value])[] {
     const { outputs } = this.#host.schedule;
-    const unknown = fetch?.find((name) => !outputs.some(([known]) => known === name));
-    if (unknown !== undefined) {
-      throw new ShoalError('FEED', {
-        op: 'run',
-        fact: `there is no output '${unknown}'`,
-        next: `Outputs: ${outputs.map(([name]) => name).join(', ')}`,
-      });
-    }
+    const names = outputs.map(([name]) => name);
+    const unknown = fetch?.find((name) => !names.includes(name));
+    if (unknown !== undefined) throw misfed(`there is no output '${unknown}'`, `Outputs: ${names.join(', ')}`);
     return fetch ? outputs.filter(([name]) => fetch.includes(name)) : outputs;
   }
 }
 
+const misfed = (fact: string, next: string, op = 'run'): ShoalError => new ShoalError('FEED', { op, fact, next });
+
+const noInput = (names: readonly string[], inputs: Iterable<string>, op?: string): ShoalError =>
+  misfed(`there is no input '${names.join("', '")}'`, `Inputs: ${[...inputs].join(', ') || 'none'}`, op);
+
 function checkFeeds({ inputs }: Interface, feeds: Feeds): ReadonlyMap<Value, TensorData> {
   const unknown = Object.keys(feeds).filter((name) => !inputs.has(name));
-  if (unknown.length > 0) {
-    throw new ShoalError('FEED', {
-      op: 'run',
-      fact: `there is no input '${unknown.join("', '")}'`,
-      next: `Inputs: ${[...inputs.keys()].join(', ') || 'none'}`,
-    });
-  }
+  if (unknown.length > 0) throw noInput(unknown, inputs.keys());
   return new Map(
     [...inputs].map(([name, value]) => {
       const data = feeds[name];
       const size = sizeOf(value.shape);
-      if (data === undefined)
-        throw new ShoalError('FEED', {
-          op: 'run',
-          fact: `input '${name}' was not fed`,
-          next: `Feed ${size} ${value.dtype} numbers under that name`,
-        });
+      if (data === undefined) throw misfed(`input '${name}' was not fed`, `Feed ${size} ${value.dtype} numbers under that name`);
       if (data.length !== size) {
-        throw new ShoalError('FEED', {
-          op: 'run',
-          fact: `input '${name}' got ${data.length} numbers, its shape [${value.shape.join(',')}] has ${size}`,
-          next: 'Feed every element',
-        });
+        throw misfed(
+          `input '${name}' got ${data.length} numbers, its shape [${value.shape.join(',')}] has ${size}`,
+          `Feed every element${data.length === 0 ? ', and ask for views anew before each run' : ''}`,
+        );
       }
       return [value, Array.isArray(data) ? Float64Array.from(data) : (data as TensorData)];
     }),
   );
+}
+
+/** The arrays that outputs are to be copied into. */
+function checkTargets(
+  wanted: readonly (readonly [string, Value])[],
+  into: Readonly<Record<string, TensorData>>,
+): readonly (readonly [Value, TensorData])[] {
+  const found = new Map(wanted);
+  return Object.entries(into).map(([name, target]) => {
+    const value = found.get(name);
+    if (!value) throw misfed(`there is an array for output '${name}', which is not fetched`, `Fetched: ${[...found.keys()].join(', ')}`);
+    const { shape, dtype } = value;
+    const isKind =
+      dtype === 'f32'
+        ? target instanceof Float32Array || target instanceof Float64Array
+        : target instanceof (dtype === 'i32' ? Int32Array : Uint32Array);
+    if (!isKind || target.length !== sizeOf(shape)) {
+      throw misfed(
+        `output '${name}' does not fit into ${target.constructor.name} of ${target.length}`,
+        `It is ${sizeOf(shape)} ${dtype} numbers`,
+      );
+    }
+    return [value, target];
+  });
 }

@@ -5,6 +5,7 @@ import { map, reduce } from './ops/index.ts';
 import { reference, referenceKernel } from './reference/index.ts';
 import { ShoalError } from './errors.ts';
 import { unsupported } from './kernel.ts';
+import type { RunOptions } from './executable.ts';
 import { createRuntime, firstRuntime } from './runtime.ts';
 
 const x = input('x', [3]);
@@ -79,6 +80,53 @@ describe('programs and variables', () => {
     const { outputs, nanoseconds, clock, steps } = await executable.timed({ x: [1, 2, 3] }, { fetch: ['z'], profile: true });
     expect(outputs).toEqual({ z: Float64Array.of(3, 4, 5) });
     expect([clock, nanoseconds > 0, steps!.map(({ op }) => op)]).toEqual(['performance.now', true, ['core/map', 'core/map']]);
+  });
+});
+
+describe('feeding and fetching in place', () => {
+  const incremented = async () => (await createRuntime(reference())).compile({ outputs: { y: increment(x, 1), z: increment(x, 2) } });
+  test('where the host does not reach the device a view is an ordinary array, the same each time', async () => {
+    const executable = await incremented();
+    const view = executable.view('x');
+    expect(view).toEqual(new Float32Array(3));
+    view.set([1, 2, 3]);
+    expect(executable.view('x')).toBe(view);
+    expect(await executable.run({ x: view }, { fetch: ['y'] })).toEqual({ y: Float64Array.of(2, 3, 4) });
+  });
+  test('outputs come back in the arrays given for them, and the others in new ones', async () => {
+    const executable = await incremented();
+    const y = new Float32Array(3);
+    const found = await executable.run({ x: [1, 2, 3] }, { into: { y } });
+    expect(found['y']).toBe(y);
+    expect(found).toEqual({ y: Float32Array.of(2, 3, 4), z: Float64Array.of(3, 4, 5) });
+  });
+  test('outputs that are one tensor fill each array', async () => {
+    const y = increment(x, 1);
+    const executable = await (await createRuntime(reference())).compile({ outputs: { y, same: y } });
+    const into = { y: new Float32Array(3), same: new Float64Array(3) };
+    await executable.run({ x: [1, 2, 3] }, { into });
+    expect(into).toEqual({ y: Float32Array.of(2, 3, 4), same: Float64Array.of(2, 3, 4) });
+  });
+  test.each<[RunOptions, string]>([
+    [{ into: { y: new Float32Array(2) } }, "run: output 'y' does not fit into Float32Array of 2. It is 3 f32 numbers."],
+    [{ into: { y: new Int32Array(3) } }, "run: output 'y' does not fit into Int32Array of 3. It is 3 f32 numbers."],
+    [{ into: { q: new Float32Array(3) } }, "run: there is an array for output 'q', which is not fetched. Fetched: y, z."],
+    [{ fetch: ['z'], into: { y: new Float32Array(3) } }, "run: there is an array for output 'y', which is not fetched. Fetched: z."],
+  ])('%j', async (options, message) => {
+    await expect((await incremented()).run({ x: [1, 2, 3] }, options)).rejects.toMatchObject({ code: 'FEED', message });
+  });
+  test('a view of no input, while a run is under way, and of a disposed program', async () => {
+    const executable = await incremented();
+    const viewing = (name: string) => () => executable.view(name);
+    expect(viewing('q')).toThrow("view: there is no input 'q'. Inputs: x.");
+    const run = executable.run({ x: [1, 2, 3] });
+    expect(viewing('x')).toThrow('view: a run that may write over its inputs is under way. Await it first.');
+    await run;
+    expect(executable.view('x').length).toBe(3);
+    await expect(executable.run({})).rejects.toMatchObject({ code: 'FEED' });
+    expect(executable.view('x').length).toBe(3);
+    executable.dispose();
+    expect(viewing('x')).toThrow(expect.objectContaining({ code: 'DISPOSED' }));
   });
 });
 

@@ -15,6 +15,9 @@ export interface TensorType {
 /** Host data of each dtype. `f32` constants are held in float64: attributes and constants are exact until a backend rounds them. */
 export type TensorData = Float32Array | Float64Array | Int32Array | Uint32Array;
 
+/** What devices hold of each dtype. */
+export type HostArray = Float32Array | Int32Array | Uint32Array;
+
 /** Number of elements. */
 export function sizeOf(shape: Shape): number {
   let size = 1;
@@ -101,7 +104,7 @@ export function broadcastShapes(op: string, ...shapes: readonly Shape[]): Shape 
 }
 
 /** A zeroed array for `size` elements on the host; `f32` in float32. */
-export function hostArray(dtype: Dtype, size: number): Float32Array | Int32Array | Uint32Array {
+export function hostArray(dtype: Dtype, size: number): HostArray {
   if (dtype === 'f32') return new Float32Array(size);
   return dtype === 'i32' ? new Int32Array(size) : new Uint32Array(size);
 }
