@@ -1,4 +1,4 @@
-import { attributeKey, expression as e, type FusedExpression, type Node, type Step, type Value } from '@shoal/core';
+import { attributeKey, expression as e, sizeOf, type FusedExpression, type Node, type Step, type Value } from '@shoal/core';
 import type { ModuleBuilder, Operand } from './encoder/index.ts';
 import type { EngineOptions, WasmKernel } from './kernel.ts';
 import { emitSite, operandsOf, scratchName, type EmittedSite } from './site.ts';
@@ -59,20 +59,36 @@ export interface Places {
   readonly counters: number;
 }
 
-/** Writes the function that runs one step: each thread computes its share of the tiles of each stage, then all wait for each other. */
-export function emitStep(module: ModuleBuilder, name: string, { step, stages, scratch }: EmittedStep, places: Places): ThreadFunction {
+/** Bytes that each tile of a step touches, about. */
+const bytesPerTile = ({ step }: EmittedStep, tiles: number): number =>
+  [...operandsOf(step).values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0) / tiles;
+
+/**
+ * Writes the function that runs the steps of a round: each thread computes its share of the tiles of each stage, then all wait for each other.
+ * First stages run together, then second ones, and so on.
+ */
+export function emitRound(module: ModuleBuilder, name: string, steps: readonly EmittedStep[], places: Places): ThreadFunction {
   return module.function({ name, parameters: threadParameters, export: true }, (f, locals) => {
-    const args: Record<string, Operand<'i32'>> = {};
-    for (const [operand, value] of operandsOf(step)) args[operand] = places.addressOf(value);
-    scratch.forEach((_, i) => {
-      const { address, threadBytes } = places.scratchOf(step, i);
-      args[scratchName(i)] = threadBytes === 0 ? address : f.let(f.i32.add(address, f.i32.mul(locals.thread, threadBytes)));
+    const argumentsOf = steps.map(({ step, scratch }) => {
+      const args: Record<string, Operand<'i32'>> = {};
+      for (const [operand, value] of operandsOf(step)) args[operand] = places.addressOf(value);
+      scratch.forEach((_, i) => {
+        const { address, threadBytes } = places.scratchOf(step, i);
+        args[scratchName(i)] = threadBytes === 0 ? address : f.let(f.i32.add(address, f.i32.mul(locals.thread, threadBytes)));
+      });
+      return args;
     });
-    for (const { reference, tiles } of stages) {
-      if (tiles === 0) continue;
-      // A stage of one tile neither uses nor clears a bank of counters: it takes no number, so that banks still alternate.
-      const stage = tiles === 1 ? 0 : module.once('stages', () => ({ next: 0 })).next++;
-      emitTiles(module, f, { tiles, stage, counters: places.counters }, locals, (tile) => f.call(reference, { ...args, tile }));
+    for (let at = 0; steps.some(({ stages }) => at < stages.length); at++) {
+      // Large tiles first: small ones fill the gaps at the end.
+      const parts = steps
+        .flatMap((step, i) => {
+          const { reference, tiles = 0 } = step.stages[at] ?? {};
+          const body = (tile: Operand<'i32'>): void => f.call(reference!, { ...argumentsOf[i], tile });
+          return tiles === 0 ? [] : { tiles, body, weight: bytesPerTile(step, tiles) };
+        })
+        .toSorted((a, b) => b.weight - a.weight);
+      if (parts.length === 0) continue;
+      emitTiles(module, f, parts, places.counters, locals);
       emitBarrier(module, f, locals.threads);
     }
   });

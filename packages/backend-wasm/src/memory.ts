@@ -48,6 +48,8 @@ export function planProgram(
       before: [...read].filter((value) => value.origin.kind === 'input'),
       after: roots,
       elsewhere: (value) => isState(value) || fixed.has(value) || direct.has(value),
+      // Alone, a thread waits for nobody.
+      ...(threads > 1 ? { direct } : {}),
     }),
     prelude: planMemory({
       steps: withScratch(prelude),

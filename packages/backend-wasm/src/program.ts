@@ -8,6 +8,7 @@ import {
   type MemoryPlan,
   type Node,
   type ResidentBytes,
+  type Round,
   type RunRequest,
   type RunResult,
   type Schedule,
@@ -16,14 +17,14 @@ import {
   type Value,
 } from '@shoal/core';
 import { ALIGNMENT, type Allocator } from './allocator.ts';
-import { emitEntry, emitFinish, emitStep, emitSteps, type Copy, type EmittedStep } from './emit.ts';
+import { emitEntry, emitFinish, emitRound, emitSteps, type Copy, type EmittedStep } from './emit.ts';
 import { ModuleBuilder } from './encoder/index.ts';
 import type { EngineOptions, WasmKernel } from './kernel.ts';
 import { bytesOf, layoutOf } from './layout.ts';
 import { placesOf, planProgram, type ProgramMemory } from './memory.ts';
 import { markMode } from './micro-kernel.ts';
 import type { Executor, ModuleHandle, RunReport } from './threads/index.ts';
-import { counterBytes } from './tiles.ts';
+import { counterBytes, type ThreadFunction } from './tiles.ts';
 
 /** What programs share: the memory, the threads, and where the variables are. */
 export interface Machine {
@@ -103,14 +104,22 @@ export async function buildProgram(schedule: Schedule, kernelFor: (node: Node) =
     const directs = new Set(schedule.updates.flatMap(({ value, direct }) => (direct ? [value] : [])));
     const firstDirect = schedule.steps.findIndex((step) => step.outputs.some((value) => value && directs.has(value)));
     const abortable = firstDirect < 0 ? steps.length : firstDirect;
+    const emit = (name: string, ...round: EmittedStep[]): ThreadFunction => emitRound(module, name, round, places);
     emitEntry(
       module,
       'prelude',
-      prelude.map((step, i) => emitStep(module, `prelude${i}`, step, places)),
+      prelude.map((step, i) => emit(`prelude${i}`, step)),
       0,
     );
-    const functions = steps.map((step, i) => emitStep(module, `step${i}`, step, places));
-    emitEntry(module, 'main', [...functions, emitFinish(module, saves, copies, machine.control)], abortable);
+    const { rounds } = memory.arena;
+    const isAlone = ([first, last]: Round): boolean => first === last;
+    const functions = rounds.map((round) =>
+      emit(`${isAlone(round) ? 'step' : 'round'}${round[0]}`, ...steps.slice(round[0], round[1] + 1)),
+    );
+    const finish = emitFinish(module, saves, copies, machine.control);
+    emitEntry(module, 'main', [...functions, finish], rounds.filter(([, last]) => last < abortable).length);
+    // Those that a whole run has in a round, for runs step by step.
+    for (const round of rounds) if (!isAlone(round)) for (let at = round[0]; at <= round[1]; at++) emit(`step${at}`, steps[at]!);
     const code = module.build();
     const handle = await executor.load(await compile(code));
     for (const value of memory.constants.keys()) {

@@ -24,7 +24,7 @@ import { macsOf, phaseProgram, type Phase, type PhaseProgram } from './program.t
 /** A backend's kernels, with their fusion, and a device that takes programs and runs nothing: schedules of the largest networks cost no weights. */
 function withoutDevice<K extends Kernel>(backend: Backend<K>): Backend<K> {
   const info = { backend: backend.name, device: 'none', threads: 1, clock: 'none', flags: {}, notes: [] };
-  const memory = { arenaBytes: 0, livePeakBytes: 0, unsharedBytes: 0, placements: new Map() };
+  const memory = { arenaBytes: 0, livePeakBytes: 0, unsharedBytes: 0, placements: new Map(), rounds: [] };
   const idle: Device<K> = {
     info,
     compile: () => Promise.resolve({ memory, run: () => Promise.reject(new Error('runs nothing')), dispose: () => undefined }),

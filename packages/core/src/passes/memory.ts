@@ -1,4 +1,4 @@
-import type { Value } from '../graph.ts';
+import type { Value, Variable } from '../graph.ts';
 import { place, type Block } from './place.ts';
 import type { Step } from './schedule.ts';
 
@@ -6,7 +6,7 @@ export interface Placement {
   readonly value: Value;
   readonly offset: number;
   readonly bytes: number;
-  /** First and last step (by number) at which the tensor must exist; -1 is before the first. */
+  /** First and last step (by number) at which the tensor must exist, widened to whole rounds; -1 is before the first. */
   readonly first: number;
   readonly last: number;
 }
@@ -19,7 +19,11 @@ export interface MemoryPlan {
   /** What separate allocations would take. */
   readonly unsharedBytes: number;
   readonly placements: ReadonlyMap<Value, Placement>;
+  /** First and last step of each round: its steps may run at the same time, as none touches what another writes. */
+  readonly rounds: readonly Round[];
 }
+
+export type Round = readonly [first: number, last: number];
 
 export interface MemoryRequest {
   readonly steps: readonly Step[];
@@ -35,6 +39,11 @@ export interface MemoryRequest {
   readonly after?: readonly Value[];
   /** Tensors that live elsewhere: variables, constants, static results. */
   readonly elsewhere: (value: Value) => boolean;
+  /**
+   * The variables that steps write straight into, by the values they write there. Given, neighbouring steps that are independent become a
+   * round where that makes no more bytes alive at once than there are anyway. Default: each step is a round.
+   */
+  readonly direct?: ReadonlyMap<Value, Variable>;
 }
 
 /**
@@ -47,8 +56,11 @@ export function planMemory(request: MemoryRequest): MemoryPlan {
     ...lifetime,
     bytes: Math.ceil(bytesOf(lifetime.value) / alignment) * alignment,
   }));
-  const blocks = joinInPlace(lifetimes, request.steps);
-  const livePeakBytes = livePeak(blocks, request.steps.length);
+  const tensors = new Map(lifetimes.map((tensor) => [tensor.value, tensor]));
+  const joins = findJoins(tensors, request.steps);
+  const rounds = findRounds(request, tensors, joins);
+  const blocks = blocksOf(tensors, joins, rounds);
+  const livePeakBytes = Math.max(0, ...liveBytes(blocks, request.steps.length));
   const { offsets, arenaBytes } = place(blocks, livePeakBytes, pageBytes);
   const placements = blocks.flatMap(({ tensors }, i) => tensors.map((tensor): Placement => ({ ...tensor, offset: offsets[i]! })));
   return {
@@ -56,6 +68,7 @@ export function planMemory(request: MemoryRequest): MemoryPlan {
     livePeakBytes,
     unsharedBytes: lifetimes.reduce((sum, { bytes }) => sum + bytes, 0),
     placements: new Map(placements.map((placement) => [placement.value, placement])),
+    rounds,
   };
 }
 
@@ -88,36 +101,79 @@ interface SharedBlock extends Block {
   readonly tensors: readonly Tensor[];
 }
 
-/** One block for tensors of which each is written over the one before. */
-function joinInPlace(lifetimes: readonly Tensor[], steps: readonly Step[]): readonly SharedBlock[] {
-  const tensors = new Map(lifetimes.map((lifetime) => [lifetime.value, lifetime]));
-  const successors = new Map<Value, Value>();
-  const joined = new Set<Value>();
+/** The tensor that each result is written over. */
+function findJoins(tensors: ReadonlyMap<Value, Tensor>, steps: readonly Step[]): Map<Value, Value> {
+  const joins = new Map<Value, Value>();
   steps.forEach(({ outputs: [output], overwrites }, at) => {
     const own = output && tensors.get(output);
     if (!own || own.first !== at) return;
     const dying = overwrites.find((value) => tensors.get(value)?.last === at && tensors.get(value)!.bytes === own.bytes);
-    if (!dying) return;
-    successors.set(dying, own.value);
-    joined.add(own.value);
+    if (dying) joins.set(output, dying);
   });
-  return lifetimes
-    .filter(({ value }) => !joined.has(value))
-    .map((head) => {
-      const chain = [head];
-      for (let next = successors.get(head.value); next; next = successors.get(next)) chain.push(tensors.get(next)!);
-      return { first: head.first, last: chain.at(-1)!.last, bytes: head.bytes, tensors: chain };
-    });
+  return joins;
 }
 
-function livePeak(blocks: readonly Block[], steps: number): number {
-  const change = new Float64Array(steps + 3);
-  for (const { first, last, bytes } of blocks) {
-    change[first + 1]! += bytes;
-    change[last + 2]! -= bytes;
+/** One block for tensors of which each is written over the one before, needed for whole rounds. */
+function blocksOf(tensors: ReadonlyMap<Value, Tensor>, joins: ReadonlyMap<Value, Value>, rounds: readonly Round[]): readonly SharedBlock[] {
+  const roundOf = new Map(rounds.flatMap((round) => range(round).map((at) => [at, round] as const)));
+  const chains = new Map<Value, Tensor[]>();
+  // Tensors come in the order of their first steps: what is written over is here before what is written.
+  for (const { value, first, last, bytes } of tensors.values()) {
+    const tensor = { value, first: roundOf.get(first)?.[0] ?? first, last: roundOf.get(last)?.[1] ?? last, bytes };
+    const chain = chains.get(joins.get(value)!) ?? [];
+    chain.push(tensor);
+    chains.set(value, chain);
   }
-  let alive = 0;
-  let peak = 0;
-  for (const delta of change) peak = Math.max(peak, (alive += delta));
-  return peak;
+  return [...new Set(chains.values())].map((chain) => ({
+    first: chain[0]!.first,
+    last: chain.at(-1)!.last,
+    bytes: chain[0]!.bytes,
+    tensors: chain,
+  }));
+}
+
+const range = ([first, last]: Round): readonly number[] => Array.from({ length: last + 1 - first }, (_, i) => first + i);
+
+/** Rounds as long as they can be, one after the other. A result that another step of its round still reads the place of gets its own. */
+function findRounds({ steps, direct }: MemoryRequest, tensors: ReadonlyMap<Value, Tensor>, joins: Map<Value, Value>): readonly Round[] {
+  const alone = steps.map((_, at): Round => [at, at]);
+  if (!direct) return alone;
+  const live = liveBytes(blocksOf(tensors, joins, alone), steps.length);
+  const peak = Math.max(0, ...live);
+  const rounds: Round[] = [];
+  let alive = Infinity;
+  let read = new Set<Value>();
+  let written = new Set<Value>();
+  steps.forEach(({ outputs, reads, waitsFor }, at) => {
+    const results = outputs.filter((value) => value !== null);
+    const home = (value: Value): Value => direct.get(value) ?? value;
+    const needs = [...reads, ...waitsFor].map(home);
+    const isFree = !results.some((value) => read.has(home(value))) && !needs.some((value) => written.has(value));
+    const parted = results.filter((value) => joins.has(value) && read.has(joins.get(value)!));
+    for (const value of results) {
+      const tensor = tensors.get(value);
+      if (tensor?.first === at && (!joins.has(value) || parted.includes(value))) alive += tensor.bytes;
+    }
+    if (isFree && alive <= peak) {
+      rounds.push([rounds.pop()![0], at]);
+      parted.forEach((value) => joins.delete(value));
+    } else {
+      rounds.push([at, at]);
+      [alive, read, written] = [live[at + 1]!, new Set(), new Set()];
+    }
+    needs.forEach((value) => read.add(value));
+    results.forEach((value) => written.add(home(value)));
+  });
+  return rounds;
+}
+
+/** Bytes alive before the first step, at each, and after the last. */
+function liveBytes(blocks: readonly Block[], steps: number): Float64Array {
+  const live = new Float64Array(steps + 3);
+  for (const { first, last, bytes } of blocks) {
+    live[first + 1]! += bytes;
+    live[last + 2]! -= bytes;
+  }
+  for (let at = 1; at < live.length; at++) live[at]! += live[at - 1]!;
+  return live;
 }
