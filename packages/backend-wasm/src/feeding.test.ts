@@ -112,7 +112,7 @@ describe('memory that grows between a view and the run', () => {
     const { executable, views } = await filled(1);
     await expect(executable.run(views)).rejects.toMatchObject({
       code: 'FEED',
-      message: "run: input 'x' got 0 numbers, its shape [3] has 3. Feed every element, and ask for views anew before each run.",
+      message: "run: input 'x' got 0 numbers, its shape [3] has 3. Feed every element.",
     });
     expect(await executable.run({ x: executable.view('x'), w: executable.view('w') })).toEqual({ y: Float32Array.of(0, 1, 2) });
   });
