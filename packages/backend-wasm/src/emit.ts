@@ -11,7 +11,7 @@ export interface EmittedStep extends EmittedSite {
 }
 
 /** What decides a step's code: steps with equal keys share their functions. */
-function siteKey({ node, loads, kept, epilogue, outputs, slice, repeats }: Step): string {
+function siteKey({ node, loads, kept, epilogue, outputs, slice, repetition }: Step): string {
   const types = (values: readonly (Value | null)[]): string =>
     values.map((value) => (value ? `${value.dtype}[${value.shape.join(',')}]` : '-')).join(' ');
   const fused = (expression: FusedExpression | null): string =>
@@ -27,7 +27,7 @@ function siteKey({ node, loads, kept, epilogue, outputs, slice, repeats }: Step)
     kept.join(' '),
     fused(epilogue),
     slice ? `${slice.from} of ${outputs[0]!.shape.at(-1)}` : '-',
-    repeats ? `${repeats.height}x${repeats.width}` : '-',
+    types(repetition?.outputs ?? []),
   ].join('|');
 }
 
@@ -40,9 +40,7 @@ export function emitSteps(
 ): readonly EmittedStep[] {
   return steps.map((step) => ({
     step,
-    ...module.once(`site ${siteKey(step)}`, () =>
-      emitSite(kernelFor(step.node), step, module, engine, uniqueName(module, step.node.op.name)),
-    ),
+    ...module.once(`site ${siteKey(step)}`, () => emitSite(step, kernelFor, module, engine, uniqueName(module, step.node.op.name))),
   }));
 }
 

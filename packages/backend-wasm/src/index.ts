@@ -1,7 +1,18 @@
 export { createRuntime } from '@shoal/core';
 export { wasm, type WasmOptions } from './backend.ts';
 export { loweredKernel, panelColumns, wasmKernel } from './kernel.ts';
-export type { EngineOptions, Lanes, Place, Scratch, Stage, StageOptions, WasmKernel, WasmKernelOptions, WasmSite } from './kernel.ts';
+export type {
+  EngineOptions,
+  Lanes,
+  Place,
+  Repetition,
+  Scratch,
+  Stage,
+  StageOptions,
+  WasmKernel,
+  WasmKernelOptions,
+  WasmSite,
+} from './kernel.ts';
 export {
   atMost,
   ELEMENTWISE_GRAIN,

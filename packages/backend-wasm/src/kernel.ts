@@ -6,11 +6,12 @@ import {
   type Lowering,
   type Op,
   type OpSite,
+  type Step,
   type Support,
   type TensorType,
   type Value,
 } from '@shoal/core';
-import type { FunctionBuilder, Local, ModuleBuilder, Operand, V128 } from './encoder/index.ts';
+import type { FunctionBuilder, I32, Local, ModuleBuilder, Operand, V128 } from './encoder/index.ts';
 
 /** What the engine offers to kernels. It decides bits, so it is the same for every program of a runtime. */
 export interface EngineOptions {
@@ -100,12 +101,28 @@ export interface WasmSite<A extends object = object> {
 export interface WasmKernel extends Kernel {
   readonly backend: 'wasm';
   readonly emit: (site: WasmSite<never>) => void;
+  readonly repetition?: Repetition;
+}
+
+/** How a step repeats the cells of output 0 (see `repetition` of a step), for the kernel of the op that does so otherwise. */
+export interface Repetition {
+  /** The first of the places of a cell that lies `constant` cells behind `cell`, counted in the same way among the cells of the large tensor. */
+  readonly place: (f: FunctionBuilder, step: Step, cell: Local<'i32'>, constant: number) => readonly [cell: I32, constant: number];
+  /** Writes the last stage, which copies each cell from there to its other places. */
+  readonly emit: (
+    step: Step,
+    engine: EngineOptions,
+    addStage: (tiles: number, body: (f: FunctionBuilder, tile: Local<'i32'>, output: Local<'i32'>) => void) => void,
+  ) => void;
 }
 
 export interface WasmKernelOptions<A extends object> {
   readonly fusion?: Fusion;
   readonly inPlace?: (site: OpSite<A>) => InPlace;
   readonly supports?: (site: OpSite<A>) => Support;
+  readonly repeats?: (site: OpSite<A>) => boolean;
+  /** With `repeats`. */
+  readonly repetition?: Repetition;
   /** Says the same in ops of this backend, such as one that packs weights and one that uses them; null leaves the node as it is. */
   readonly lower?: (inputs: readonly Value[], attributes: A, lowering: Lowering) => readonly Value[] | null;
 }

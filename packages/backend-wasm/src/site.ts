@@ -1,10 +1,9 @@
-import { ShoalError, sizeOf, type FusedExpression, type Step, type Value } from '@shoal/core';
+import { ShoalError, sizeOf, type FusedExpression, type Node, type Step, type Value } from '@shoal/core';
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder, Operand, V128 } from './encoder/index.ts';
-import type { EngineOptions, Place, Stage, StageOptions, WasmKernel, WasmSite } from './kernel.ts';
+import type { EngineOptions, Place, Repetition, Stage, StageOptions, WasmKernel, WasmSite } from './kernel.ts';
 import { storePack, VECTOR_BYTES } from './lanes.ts';
 import { ELEMENT_BYTES } from './layout.ts';
 import { printExpression } from './print.ts';
-import { emitRepetition } from './repetition.ts';
 
 export interface ScratchRequest {
   readonly bytes: number;
@@ -39,8 +38,15 @@ export function operandsOf(step: Step): ReadonlyMap<string, Value> {
 export const scratchName = (index: number): string => `scratch${index}`;
 
 /** Lets a kernel write the functions of a step into the module. `name` is unique in the module. */
-export function emitSite(kernel: WasmKernel, step: Step, module: ModuleBuilder, engine: EngineOptions, name: string): EmittedSite {
+export function emitSite(
+  step: Step,
+  kernelFor: (node: Node) => WasmKernel,
+  module: ModuleBuilder,
+  engine: EngineOptions,
+  name: string,
+): EmittedSite {
   const { node, loads, kept, outputs, epilogue } = step;
+  const repetition = step.repetition && kernelFor(step.repetition).repetition;
   const stages: EmittedStage[] = [];
   const scratch: ScratchRequest[] = [];
   const operands = [...operandsOf(step).keys()];
@@ -63,10 +69,10 @@ export function emitSite(kernel: WasmKernel, step: Step, module: ModuleBuilder, 
       if (stages.length > 0) throw misuse(name, 'asks for scratch after its first stage');
       return { index: scratch.push({ bytes, perThread }) - 1 };
     },
-    stage: ({ tiles }: StageOptions, body) => addStage(tiles, (f, locals) => body(stageOf(f, locals, step, name))),
+    stage: ({ tiles }: StageOptions, body) => addStage(tiles, (f, locals) => body(stageOf(f, locals, step, name, repetition))),
   };
-  kernel.emit(site);
-  emitRepetition(step, engine, (tiles, body) => addStage(tiles, (f, { tile, output0 }) => body(f, tile!, output0!)));
+  kernelFor(node).emit(site);
+  repetition?.emit(step, engine, (tiles, body) => addStage(tiles, (f, { tile, output0 }) => body(f, tile!, output0!)));
   return { stages, scratch };
 }
 
@@ -74,7 +80,13 @@ function misuse(name: string, fact: string): ShoalError {
   return new ShoalError('KERNEL', { op: name, fact: `its kernel ${fact}` });
 }
 
-function stageOf(f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'>>>, step: Step, name: string): Stage {
+function stageOf(
+  f: FunctionBuilder,
+  locals: Readonly<Record<string, Local<'i32'>>>,
+  step: Step,
+  name: string,
+  repetition: Repetition | null | undefined,
+): Stage {
   const pointer = (parameter: string, why = ''): Local<'i32'> => {
     const local = locals[parameter];
     if (!local) throw misuse(name, `uses ${parameter}${why}`);
@@ -98,26 +110,21 @@ function stageOf(f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'
     const base = held(f, address);
     return (vector) => f.v128.load(base, offset + vector * VECTOR_BYTES, 4);
   };
-  const { slice, repeats, outputs, node } = step;
-  /** The place in output 0, of which this step may write a slice, and where it may repeat cells: they are further apart then, and so are rows. */
+  const { slice, outputs, node } = step;
+  /** The place in output 0, of which this step may write a slice, and where it may repeat cells: they are further apart then. */
   const inOutput = (place: Place): Place => {
-    if (!slice && !repeats) return place;
+    if (!slice && !repetition) return place;
     const { i32 } = f;
     const [own, whole] = [node.outputs[0]!, outputs[0]!].map(({ shape }) => shape.at(-1)! * ELEMENT_BYTES) as [number, number];
     const { at, offset = 0, channel, channelOffset = 0 } = place;
     const cells = own > 0 ? (offset - channelOffset) / own : 0;
     if (!Number.isInteger(cells)) throw misuse(name, 'can write slices and stores vectors that reach into the next cell');
-    const { height, width } = repeats ?? { height: 1, width: 1 };
-    const columns = node.outputs[0]!.shape.at(-2)!;
-    const stride = width * whole;
-    const cell = f.let(i32.divU(i32.sub(at, channel), own));
-    // Rows are numbered through all planes. Constant cells may lead into the next row, and stay constant: neighbours share what is computed.
-    const row = i32.divU(i32.add(cell, cells), columns);
-    const above = height > 1 ? i32.mul(row, (height - 1) * columns * stride) : 0;
+    const first = f.let(i32.divU(i32.sub(at, channel), own));
+    const [cell, constant] = repetition?.place(f, step, first, cells) ?? [first, cells];
     return {
       ...place,
-      at: i32.add(i32.add(channel, i32.mul(cell, stride)), above),
-      offset: channelOffset + cells * stride + (slice?.from ?? 0) * ELEMENT_BYTES,
+      at: i32.add(channel, i32.mul(cell, whole)),
+      offset: channelOffset + constant * whole + (slice?.from ?? 0) * ELEMENT_BYTES,
     };
   };
   /** The epilogue of neighbouring vectors. */
@@ -135,7 +142,7 @@ function stageOf(f: FunctionBuilder, locals: Readonly<Record<string, Local<'i32'
     tile: pointer('tile'),
     input: (index) => pointer(`input${index}`, ', which is a fused expression or none'),
     output(index) {
-      if (index === 0 && (slice || repeats)) throw misuse(name, 'can write slices and does not leave output 0 to store');
+      if (index === 0 && (slice || repetition)) throw misuse(name, 'can write slices and does not leave output 0 to store');
       return pointer(`output${index}`, ', which nobody wants or none');
     },
     scratch: ({ index }) => pointer(scratchName(index), ' of another site'),

@@ -1,7 +1,6 @@
 import type { Cost } from './cost.ts';
 import { ShoalError } from './errors.ts';
 import type { Reads } from './reads.ts';
-import type { Size2d } from './window.ts';
 import { checkTensorType, exactArray, sizeOf, type Dtype, type Shape, type TensorData, type TensorType } from './tensor.ts';
 
 /** What an op's gradient rule is given. */
@@ -45,11 +44,6 @@ export interface Op<A extends object> {
    * expansion every output cell is taken to read everything.
    */
   readonly reads?: (site: OpSite<A>) => Reads;
-  /**
-   * For ops that repeat each cell of their first input, [..., h, w, c], in rows and columns and do nothing else: output cell (row, column) is
-   * input cell (floor(row / height), floor(column / width)) of the factors given here. Null where they do anything else.
-   */
-  readonly repeats?: (site: OpSite<A>) => Size2d | null;
 }
 
 /** Any op, whatever its attributes: `never` keeps storage type-safe without `any`. */

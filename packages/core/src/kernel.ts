@@ -18,7 +18,7 @@ export interface Fusion {
   readonly load?: Readonly<Record<number, 'masked' | 'zero-preserving'>>;
   /**
    * Output 0 may be a slice of a concatenation along the last axis, and each of its cells (a place on all axes but the last) may lie in several
-   * places (see `repeats` of an op): the kernel stores vectors that do not reach from one cell into the next.
+   * places (see `repeats` of a kernel): the kernel stores vectors that do not reach from one cell into the next.
    */
   readonly slice?: boolean;
   /** For the kernel of maps: inputs may be expressions over the output's shape, whose values it can write to outputs of their own as well. */
@@ -52,6 +52,11 @@ export interface Kernel {
   readonly supports?: (site: OpSite<never>) => Support;
   readonly fusion?: Fusion;
   readonly inPlace?: (site: OpSite<never>) => InPlace;
+  /**
+   * Whether it repeats each cell of its first input, [..., h, w, c], in rows and columns and does nothing else: with whole factors, output cell
+   * (row, column) is input cell (floor(row / height), floor(column / width)). A kernel that can write slices then does so in its stead.
+   */
+  readonly repeats?: (site: OpSite<never>) => boolean;
   /**
    * Says the same in ops of the backend's own, as graph; null leaves the node as it is. What the new ops make of weights alone,
    * such as packing them into panels, is then computed once per version of the weights, like everything static.

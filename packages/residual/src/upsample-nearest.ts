@@ -56,10 +56,6 @@ export const upsampleNearestOp: Op<UpsampleNearestAttributes> = {
     };
     return [[readsSame(0), resized(1, output.height), resized(2, output.width), readsSame(3)]];
   },
-  repeats({ inputs: [x], attributes: { output } }) {
-    const [height, width] = [output.height / x!.shape[1]!, output.width / x!.shape[2]!];
-    return Number.isInteger(height) && Number.isInteger(width) ? { height, width } : null;
-  },
 };
 
 /** Sums into each input cell what arrives at its copies: `dy` [n,oh,ow,c] to [n,h,w,c]. */

@@ -166,7 +166,7 @@ test('FishNet-99 has no step that only enlarges', async () => {
   const executable = await runtime.compile({ outputs: { output } });
   const { steps } = executable.schedule;
   expect(steps.filter(({ node }) => node.op.name === 'residual/wasm-resample')).toEqual([]);
-  expect(steps.filter(({ repeats, slice }) => repeats && slice)).toHaveLength(3);
+  expect(steps.filter(({ repetition, slice }) => repetition && slice)).toHaveLength(3);
   await runtime.dispose();
 });
 

@@ -5,7 +5,6 @@ import { siteOf, type Kernel } from '../kernel.ts';
 import { mapOp, type MapAttributes } from '../ops/map.ts';
 import { rootsOf, type Program } from '../program.ts';
 import { sameShape, sizeOf, type Shape } from '../tensor.ts';
-import type { Size2d } from '../window.ts';
 import { findEpilogues, findLoads, isAlias } from './fusion.ts';
 import { findGroups, type GroupLoad } from './groups.ts';
 import { orderSteps, sortSteps } from './order.ts';
@@ -36,8 +35,8 @@ export interface Step {
   readonly epilogue: FusedExpression | null;
   /** Where in output 0 the step writes, if that is a concatenation that other steps write the rest of; null where it writes all of it. */
   readonly slice: Slice | null;
-  /** How often the step writes each cell of the kernel's output 0, in height and width (see `repeats` of an op); null where once. */
-  readonly repeats: Size2d | null;
+  /** The node that repeats the cells of output 0 (see `repeats` of a kernel), where the step does that too. */
+  readonly repetition: Node | null;
   /** The distinct stored tensors the step reads. */
   readonly reads: readonly Value[];
   /** Stored tensors that must exist before the step runs though it does not read them. */
@@ -134,7 +133,6 @@ interface StepParts {
   /** The map that the node's kernel takes as epilogue, and what it takes as loads. */
   readonly map: Node | null;
   readonly slice: Slice | null;
-  /** The node that repeats the cells of what the kernel, or the map, computes. */
   readonly repetition: Node | null;
   readonly fused: readonly Node[];
   readonly loads: readonly (GroupLoad | null)[] | undefined;
@@ -166,7 +164,6 @@ function makeStep(
   const isReplaced = (i: number): boolean => replaced === 'all' || replaced.includes(i);
   const [own, others] = [true, false].map((wanted) => operands.filter((_, i) => isReplaced(i) === wanted).flat()) as [Values, Values];
   (replaces ? own : others).push(...(epilogue?.values ?? []));
-  const repeats = repetition?.op.repeats?.(siteOf(repetition)) ?? null;
   const isNeeded = (value: Value | null): value is Value => value !== null;
   return {
     node,
@@ -177,11 +174,11 @@ function makeStep(
     outputs,
     epilogue,
     slice,
-    repeats,
+    repetition,
     reads: [...new Set([...operands.flat(), ...(epilogue?.values ?? [])].filter(isNeeded))],
     waitsFor: [...new Set(asked.flatMap((value) => tokens.get(value) ?? []))],
     overwrites: [...new Set(own.filter(isNeeded))].filter(
-      (value) => !others.includes(value) && !slice && !repeats && isAsLarge(value, node.outputs[0]!),
+      (value) => !others.includes(value) && !slice && !repetition && isAsLarge(value, node.outputs[0]!),
     ),
   };
 }

@@ -1,8 +1,9 @@
 import { forLanes, forUnits, loweredKernel, tilesFor, wasmKernel, type Stage } from '@shoal/backend-wasm';
 import type { I32, Local, V128 } from '@shoal/backend-wasm/encoder';
-import { apply1, constant, nhwc, sizeOf, type Op, type Shape, type Size2d, type Value } from '@shoal/core';
+import { apply1, constant, nhwc, sizeOf, type Op, type Shape, type Value } from '@shoal/core';
 import { bilinearCells, upsampleBilinearGradient, upsampleBilinearOp } from '../upsample-bilinear.ts';
 import { nearestCell, upsampleNearestGradient, upsampleNearestOp } from '../upsample-nearest.ts';
+import { repetition } from './repetition.ts';
 
 /** What one position along an axis of the result adds up: cells along that axis of the source, each times its weight. */
 type Terms = readonly { readonly cell: number; readonly weight: number }[];
@@ -17,8 +18,8 @@ interface ResampleAttributes {
   readonly shape: Shape;
   readonly rows: AxisAttributes;
   readonly columns: AxisAttributes;
-  /** Of the op that was lowered. */
-  readonly repeats: Size2d | null;
+  /** Every cell of the source, in whole factors. */
+  readonly repeats: boolean;
 }
 
 /**
@@ -31,7 +32,6 @@ const resampleOp: Op<ResampleAttributes> = {
   infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
   vjp: { none: 'it stands only in lowered programs, after differentiation' },
   cost: () => ({}),
-  repeats: ({ attributes }) => attributes.repeats,
 };
 
 /** Reads that one tile does: some ten microseconds. */
@@ -39,13 +39,7 @@ const grain = 32768;
 /** So many terms along one axis are written out; more are a loop. */
 const unrolled = 4;
 
-function resample(
-  x: Value,
-  shape: Shape,
-  rows: readonly Terms[],
-  columns: readonly Terms[],
-  repeats: Size2d | null = null,
-): readonly Value[] {
+function resample(x: Value, shape: Shape, rows: readonly Terms[], columns: readonly Terms[], repeats = false): readonly Value[] {
   const [row, column] = [tableOf(rows), tableOf(columns)];
   return [apply1(resampleOp, [x, ...row.tensors, ...column.tensors], { shape, rows: row.attributes, columns: column.attributes, repeats })];
 }
@@ -88,15 +82,10 @@ const bilinear = (alignCorners: boolean, length: number, size: number): readonly
     ];
   });
 
-export const upsampleNearestWasm = loweredKernel(upsampleNearestOp, ([x], attributes) => {
-  const {
-    output: { height, width },
-    mode,
-  } = attributes;
+export const upsampleNearestWasm = loweredKernel(upsampleNearestOp, ([x], { output: { height, width }, mode }) => {
   const [n, h, w, c] = nhwc(upsampleNearestOp.name, x!.shape);
-  const shape = [n, height, width, c];
-  const repeats = upsampleNearestOp.repeats!({ inputs: [x!], outputs: [{ shape, dtype: 'f32' }], attributes });
-  return resample(x!, shape, nearest(mode, h, height), nearest(mode, w, width), repeats);
+  const repeats = height % h === 0 && width % w === 0;
+  return resample(x!, [n, height, width, c], nearest(mode, h, height), nearest(mode, w, width), repeats);
 });
 
 export const upsampleNearestGradientWasm = loweredKernel(
@@ -206,5 +195,5 @@ export const resampleWasm = wasmKernel(
       }
     });
   },
-  { fusion: { epilogue: true, slice: true } },
+  { fusion: { epilogue: true, slice: true }, repeats: ({ attributes }) => attributes.repeats, repetition },
 );
