@@ -237,8 +237,12 @@ describe.each([
         { row, column },
       ];
       return apply1(winogradConvolution, [source, apply1(winogradWeight, [own], layout)], {
-        ...{ ...layout, block, origin, outputShape },
-        ...{ weightShape: own.shape, isPlainWeight: false },
+        ...layout,
+        block,
+        origin,
+        outputShape,
+        weightShape: own.shape,
+        isPlainWeight: false,
       });
     };
     const fast = {
