@@ -14,6 +14,7 @@ import { apply1, sizeOf, type Node, type Op, type Value } from '@shoal/core';
 import { tilesOf } from '../winograd/tiles.ts';
 import { tilesOfPhase } from './tap-convolution.ts';
 import { tapConvolution, type TapAttributes } from './taps.ts';
+import { filteringOf } from './winograd/filtering.ts';
 import { winogradConvolution, type WinogradAttributes } from './winograd/tiles.ts';
 
 /** Cells, at most, whose mean is the centre of a block: see `batchNormWasm`. */
@@ -103,8 +104,8 @@ export const leaveMoments: LeaveMoments = ({ stage, blocks, block, channel, lane
 function blocksOf({ op, inputs, attributes, outputs }: Node): number | null {
   if (sizeOf(outputs[0]!.shape) === 0) return null;
   if (op.name === winogradConvolution.name) {
-    const { side, block } = attributes as WinogradAttributes;
-    return Math.ceil(tilesOf(outputs[0]!.shape, side).count / block);
+    const { tiling, block } = attributes as WinogradAttributes;
+    return Math.ceil(tilesOf(outputs[0]!.shape, filteringOf(tiling).outputSide).count / block);
   }
   if (op.name !== tapConvolution.name) return null;
   const taps = attributes as TapAttributes;

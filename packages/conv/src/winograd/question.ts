@@ -14,12 +14,15 @@ export interface WinogradQuestion {
 const fewestChannels = 16;
 
 /** Whether sums are long enough for its error; on maps smaller than a tile most taps fall on padding, and direct sums are short there as well. */
-export function isLongEnough({ inner, outer, outputShape: [, height, width] }: Omit<WinogradQuestion, 'isStatic'>): boolean {
-  return Math.min(inner, outer) >= fewestChannels && Math.min(height!, width!) >= outputSide;
+export function isLongEnough(
+  { inner, outer, outputShape: [, height, width] }: Omit<WinogradQuestion, 'isStatic'>,
+  side = outputSide,
+): boolean {
+  return Math.min(inner, outer) >= fewestChannels && Math.min(height!, width!) >= side;
 }
 
-/** Whether a convolution is one that F(4x4, 3x3) computes. */
-export function isPlain({ groups, window, stride, dilation }: Conv2dAttributes): boolean {
+/** Whether a convolution has one group and a window of 3x3 neighbouring cells, and this stride. */
+export function isPlain({ groups, window, stride, dilation }: Conv2dAttributes, step = 1): boolean {
   const is = ({ height, width }: Size2d, side: number): boolean => height === side && width === side;
-  return groups === 1 && is(window, windowSide) && is(stride, 1) && is(dilation, 1);
+  return groups === 1 && is(window, windowSide) && is(stride, step) && is(dilation, 1);
 }

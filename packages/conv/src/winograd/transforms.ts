@@ -38,7 +38,8 @@ export interface Arithmetic<T> {
   readonly minus: (x: T, by: number, y: T) => T;
 }
 
-type Read<T> = (row: number, column: number) => T;
+/** Reads a cell, or a value. */
+export type Read<T> = (row: number, column: number) => T;
 
 const sides = [0, 1, 2, 3, 4, 5] as const;
 
@@ -153,7 +154,7 @@ export function transformFilter<T>(ops: Arithmetic<T>, read: Read<T>, write: (po
 }
 
 /** The values of four neighbouring cells of dy at the points p and -p. */
-function gradientPair<T>({ plus, scale, add, subtract }: Arithmetic<T>, g: (i: number) => T, p: number): readonly [T, T] {
+export function gradientPair<T>({ plus, scale, add, subtract }: Arithmetic<T>, g: (i: number) => T, p: number): readonly [T, T] {
   const even = plus(g(0), p * p, g(2));
   const odd = plus(scale(g(1), p), p ** 3, g(3));
   return [add(even, odd), subtract(even, odd)];

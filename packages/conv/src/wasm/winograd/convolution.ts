@@ -37,8 +37,9 @@ export interface WinogradPlan {
 
 /**
  * Winograd convolution. Tiles of the output are numbered over the whole batch and go through in blocks: the sources of a block are
- * transformed, multiplied with one slice of the weights after the other (36 or 16 products of matrices each, one per point), and the products
- * transformed back. Where there are few blocks the sources of all are transformed first, and blocks times slices shared among threads.
+ * transformed, multiplied with one slice of the weights after the other (a product of matrices per point: 36, 16 or, with stride 2, 81 of
+ * them), and the products transformed back. Where there are few blocks the sources of all are transformed first, and blocks times slices
+ * shared among threads.
  */
 export const winogradConvolutionWith = (leaveMoments: LeaveMoments | null): WasmKernel =>
   wasmKernel(winogradConvolution, (site) => emit(site, leaveMoments), { fusion: { epilogue: true, slice: true } });
@@ -49,9 +50,9 @@ function emit(site: WasmSite<WinogradAttributes>, leaveMoments: LeaveMoments | n
   const { attributes, inputs, outputs } = site;
   const [, height, width, channels] = nhwc(winogradConvolution.name, inputs[0]!.shape);
   const [, outputHeight, outputWidth, outputChannels] = nhwc(winogradConvolution.name, outputs[0]!.shape);
-  const filtering = filteringOf(attributes.side);
-  const { points } = filtering;
-  const tiles = tilesOf(outputs[0]!.shape, attributes.side);
+  const filtering = filteringOf(attributes.tiling);
+  const { points, weights: weightCount, sourceSide, outputSide } = filtering;
+  const tiles = tilesOf(outputs[0]!.shape, outputSide);
   const sizes = winogradSizes(attributes.weightShape, attributes);
   const blocks = Math.ceil(tiles.count / attributes.block);
   const isShared = blocks < blocksEnough;
@@ -66,7 +67,7 @@ function emit(site: WasmSite<WinogradAttributes>, leaveMoments: LeaveMoments | n
       height,
       width,
       channels,
-      side: filtering.sourceSide,
+      side: sourceSide,
       transform: filtering.source,
       factors: filtering.factors.source,
       vectors,
@@ -83,9 +84,9 @@ function emit(site: WasmSite<WinogradAttributes>, leaveMoments: LeaveMoments | n
     productPointBytes: staggered(attributes.block * slice) * 4,
   };
   const sources = site.scratch(points * plan.source.pointBytes, { perThread: !isShared });
-  const patch = site.scratch(points * channels * 4 + 16, { perThread: true });
+  const patch = site.scratch(sourceSide ** 2 * channels * 4 + 16, { perThread: true });
   const products = site.scratch(points * plan.productPointBytes, { perThread: true });
-  const weights = attributes.isPlainWeight ? site.scratch(points * sizes.pointSize * 4, { perThread: true }) : null;
+  const weights = attributes.isPlainWeight ? site.scratch(weightCount * sizes.pointSize * 4, { perThread: true }) : null;
   /** Transforms the sources of `perTile` tiles; those of a block by itself are counted from its first on. */
   const emitSources = (stage: Stage, perTile: number): void => {
     const { f, tile } = stage;
@@ -118,8 +119,8 @@ function emit(site: WasmSite<WinogradAttributes>, leaveMoments: LeaveMoments | n
 }
 
 /** The source cells that tile `index` reads: the first may lie outside. */
-function sourceOf({ attributes: { origin, side }, tiles }: WinogradPlan, f: FunctionBuilder, index: Local<'i32'>): TilePlace {
-  const { image, row, column } = placeOf(f, tiles, side, index);
+function sourceOf({ attributes: { origin }, filtering, tiles }: WinogradPlan, f: FunctionBuilder, index: Local<'i32'>): TilePlace {
+  const { image, row, column } = placeOf(f, tiles, filtering.sourceStep, index);
   return { image, row: f.let(f.i32.add(row, origin.row)), column: f.let(f.i32.add(column, origin.column)) };
 }
 
@@ -147,13 +148,13 @@ function emitSlice(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, stage
   const { i32 } = f;
   const weights = place.weights
     ? emitSliceWeights(plan, stage, place.slice, stage.scratch(place.weights))
-    : f.let(i32.add(stage.input(1), i32.mul(place.slice, plan.filtering.points * plan.sizes.pointSize * 4)));
+    : f.let(i32.add(stage.input(1), i32.mul(place.slice, plan.filtering.weights * plan.sizes.pointSize * 4)));
   forPiece(f, { total: tiles.count, size: attributes.block, isLast: () => i32.eq(place.block, place.blocks - 1) }, (rows) =>
     emitProducts(plan, site, stage, { ...place, weights }, rows),
   );
   const from = f.let(stage.scratch(place.products));
   forUnits({ f, tile: place.block }, tiles.count, attributes.block, (index) => {
-    emitOutputTile(plan, stage, { slice: place.slice, from, place: placeOf(f, tiles, attributes.side, index) });
+    emitOutputTile(plan, stage, { slice: place.slice, from, place: placeOf(f, tiles, plan.filtering.outputSide, index) });
     f.set(from, i32.add(from, plan.productRowBytes));
   });
   plan.leaveMoments?.(plan, stage, place);
@@ -163,8 +164,8 @@ function emitSlice(plan: WinogradPlan, site: WasmSite<WinogradAttributes>, stage
 function emitSliceWeights(plan: WinogradPlan, { f, input }: Stage, slice: Local<'i32'>, to: Local<'i32'>): Local<'i32'> {
   const { i32 } = f;
   const { inner, outer, panels, pointSize } = plan.sizes;
-  const { side, turned, panel, panelsPerSlice } = plan.attributes;
-  const rows = { side, turned, panel, tap: inner * outer, outer, pointSize, vectors: plan.vectors };
+  const { tiling, turned, panel, panelsPerSlice } = plan.attributes;
+  const rows = { tiling, turned, panel, tap: inner * outer, outer, pointSize, vectors: plan.vectors };
   const first = f.let(i32.mul(slice, panelsPerSlice));
   const [index, target] = [f.local.i32(), f.let(to)];
   f.for(index, first, f.let(atMost(f, i32.add(first, panelsPerSlice), panels)), 1, () => {
@@ -202,19 +203,25 @@ function emitProducts(
   const source = f.let(place.sources);
   const product = f.let(stage.scratch(place.products));
   const weight = f.let(place.weights);
-  const [point, index] = [f.local.i32(), f.local.i32()];
-  f.for(point, 0, plan.filtering.points, 1, () => {
-    f.for(index, 0, panels, 1, () => {
-      const operands = {
-        source,
-        weight: f.let(i32.add(weight, i32.mul(index, sizes.inner * panel * 4))),
-        product: f.let(i32.add(product, i32.mul(index, panel * 4))),
-      };
-      const isLastPanel = (): I32 => i32.and(isLast, i32.eq(index, panelsOfLast - 1));
-      forPiece(f, { total: sizes.outer, size: panel, isLast: isLastPanel }, (lanes) => f.call(ofLanes(lanes), operands));
+  for (const { weights, products } of plan.filtering.classes) {
+    const [point, index, each] = [f.local.i32(), f.local.i32(), f.local.i32()];
+    f.for(point, 0, weights, 1, () => {
+      f.for(index, 0, panels, 1, () => {
+        const operands = {
+          source: f.let(source),
+          weight: f.let(i32.add(weight, i32.mul(index, sizes.inner * panel * 4))),
+          product: f.let(i32.add(product, i32.mul(index, panel * 4))),
+        };
+        const isLastPanel = (): I32 => i32.and(isLast, i32.eq(index, panelsOfLast - 1));
+        f.for(each, 0, products, 1, () => {
+          forPiece(f, { total: sizes.outer, size: panel, isLast: isLastPanel }, (lanes) => f.call(ofLanes(lanes), operands));
+          f.set(operands.source, i32.add(operands.source, plan.source.pointBytes));
+          f.set(operands.product, i32.add(operands.product, plan.productPointBytes));
+        });
+      });
+      f.set(source, i32.add(source, products * plan.source.pointBytes));
+      f.set(product, i32.add(product, products * plan.productPointBytes));
+      f.set(weight, i32.add(weight, sizes.pointSize * 4));
     });
-    f.set(source, i32.add(source, plan.source.pointBytes));
-    f.set(product, i32.add(product, plan.productPointBytes));
-    f.set(weight, i32.add(weight, sizes.pointSize * 4));
-  });
+  }
 }

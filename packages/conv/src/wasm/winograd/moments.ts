@@ -5,7 +5,7 @@ import { placeOf } from './tile.ts';
 
 /** The tiles of a block that are neighbours in one row of tiles make up runs of cells. */
 export const leaveSliceMoments: LeaveMoments = (
-  { attributes: { block: perBlock, side, panel, panelsPerSlice }, target, tiles, sizes, vectors },
+  { attributes: { block: perBlock, panel, panelsPerSlice }, filtering: { outputSide: side }, target, tiles, sizes, vectors },
   stage,
   { block, blocks, slice },
 ) => {

@@ -120,7 +120,7 @@ export function emitOutputTile(
   const { f } = stage;
   const { i32 } = f;
   const { height, width, channels } = plan.target;
-  const { side } = plan.attributes;
+  const { outputSide: side } = plan.filtering;
   const cell = i32.add(i32.mul(i32.add(i32.mul(place.image, height), place.row), width), place.column);
   const at = f.let(i32.mul(cell, channels * 4));
   const whole = (): void => emitChannels(plan, stage, { slice, from, at, exists: null });
@@ -172,10 +172,10 @@ function emitCells(plan: WinogradPlan, stage: Stage, { constants, product, chann
   const { f } = stage;
   const { i32, f32x4 } = f;
   const { width, channels } = plan.target;
-  const { sourceSide, products } = plan.filtering;
+  const { pointOf, products } = plan.filtering;
   const vectors = Math.ceil(lanes / 4);
   const bias = plan.hasBias ? loadPack(f, f.let(i32.add(stage.input(2), channel)), 0, vectors) : null;
-  const read = (row: number, column: number): Pack => loadPack(f, product, (row * sourceSide + column) * plan.productPointBytes, vectors);
+  const read = (row: number, column: number): Pack => loadPack(f, product, pointOf(row, column) * plan.productPointBytes, vectors);
   const guarded = (present: I32 | null, body: () => void): void => (present ? f.if(present, body) : body());
   products(packed(f, constants), read, (row, cells) => {
     guarded(exists && row > 0 ? i32.gtS(exists.rows, row) : null, () => {

@@ -1,13 +1,13 @@
 import type { LeavesMoments } from '@shoal/backend-wasm';
 import type { Op, Shape } from '@shoal/core';
+import { stridedPoints } from '../../winograd/strided-tiles.ts';
 import { points, tilesOf, windowSide } from '../../winograd/tiles.ts';
 import { resultAndMoments, type Cell } from '../taps.ts';
-import { filteringOf, type TileSide } from './filtering.ts';
+import { filteringOf, type Tiling } from './filtering.ts';
 
-/** How transformed weights lie in memory: `[slice][point][panel][inner][lane]`, lanes beyond the last channel hold anything. */
+/** How transformed weights lie in memory: `[slice][weight of a point][panel][inner][lane]`, lanes beyond the last channel hold anything. */
 export interface WinogradWeightAttributes {
-  /** Side of a tile of the output. */
-  readonly side: TileSide;
+  readonly tiling: Tiling;
   /** The window is turned around, for a convolution that runs backwards. */
   readonly turned: boolean;
   /** Output channels side by side in one panel. */
@@ -16,7 +16,7 @@ export interface WinogradWeightAttributes {
   readonly panelsPerSlice: number;
 }
 
-/** A convolution of 3x3 windows with stride 1, by tiles of the output. */
+/** A convolution of 3x3 windows with stride 1 or 2, by tiles of the output. */
 export interface WinogradAttributes extends WinogradWeightAttributes, LeavesMoments {
   readonly weightShape: Shape;
   readonly outputShape: Shape;
@@ -34,7 +34,7 @@ export interface WinogradSizes {
   readonly outer: number;
   readonly panels: number;
   readonly slices: number;
-  /** Elements of one point of one slice, and of all. */
+  /** Elements of one weight of one slice, and of all. */
   readonly pointSize: number;
   readonly total: number;
 }
@@ -44,11 +44,11 @@ const line = 16;
 /** The least odd number of cache lines that holds so many elements: planes a power of two apart would fall onto the same lines of a cache. */
 export const staggered = (elements: number): number => (2 * Math.floor(Math.ceil(elements / line) / 2) + 1) * line;
 
-export function winogradSizes([, , inner, outer]: Shape, { side, panel, panelsPerSlice }: WinogradWeightAttributes): WinogradSizes {
+export function winogradSizes([, , inner, outer]: Shape, { tiling, panel, panelsPerSlice }: WinogradWeightAttributes): WinogradSizes {
   const panels = Math.ceil(outer! / panel);
   const slices = Math.ceil(panels / panelsPerSlice);
   const pointSize = staggered(panelsPerSlice * inner! * panel);
-  return { inner: inner!, outer: outer!, panels, slices, pointSize, total: slices * filteringOf(side).points * pointSize };
+  return { inner: inner!, outer: outer!, panels, slices, pointSize, total: slices * filteringOf(tiling).weights * pointSize };
 }
 
 const internal = { none: 'it stands only in lowered programs, after differentiation' } as const;
@@ -61,20 +61,21 @@ export const winogradWeight: Op<WinogradWeightAttributes> = {
   cost: () => ({}),
 };
 
-/** A convolution F(4x4, 3x3) or F(2x2, 3x3). Inputs: the source, the weight, transformed or not, and, optionally, a bias of one number per output channel. */
+/** A convolution by minimal filtering. Inputs: the source, the weight, transformed or not, and, optionally, a bias of one number per output channel. */
 export const winogradConvolution: Op<WinogradAttributes> = {
   name: 'conv/wasm-winograd',
   infer: resultAndMoments,
   vjp: internal,
   cost: ({ attributes }) => {
     const { inner, outer } = winogradSizes(attributes.weightShape, attributes);
-    const { side, outputShape } = attributes;
-    return { multiplyAccumulates: tilesOf(outputShape, side).count * filteringOf(side).points * inner * outer };
+    const { outputSide, points } = filteringOf(attributes.tiling);
+    return { multiplyAccumulates: tilesOf(attributes.outputShape, outputSide).count * points * inner * outer };
   },
 };
 
 /** A weight gradient by tiles of 4x4 cells of dy. */
 export interface WinogradGradientWeightAttributes {
+  readonly stride: 1 | 2;
   /** The cell of x that the first tap of the first cell of dy reads. What lies outside of x is zero. */
   readonly origin: Cell;
 }
@@ -84,5 +85,7 @@ export const winogradGradientWeight: Op<WinogradGradientWeightAttributes> = {
   name: 'conv/wasm-winograd-gradient-weight',
   infer: ([x, dy]) => [{ shape: [windowSide, windowSide, x!.shape[3]!, dy!.shape[3]!], dtype: 'f32' }],
   vjp: internal,
-  cost: ({ inputs: [x, dy] }) => ({ multiplyAccumulates: tilesOf(dy!.shape).count * points * x!.shape[3]! * dy!.shape[3]! }),
+  cost: ({ inputs: [x, dy], attributes: { stride } }) => ({
+    multiplyAccumulates: tilesOf(dy!.shape).count * (stride === 1 ? points : stridedPoints) * x!.shape[3]! * dy!.shape[3]!,
+  }),
 };

@@ -9,7 +9,7 @@ import { winogradSizes, winogradWeight, type WinogradWeightAttributes } from './
 const innerPerTile = 64;
 
 /** How rows of weights are transformed: a row is what one channel of the source multiplies, a panel of it at a time. */
-export interface FilterRows extends Pick<WinogradWeightAttributes, 'side' | 'turned' | 'panel'> {
+export interface FilterRows extends Pick<WinogradWeightAttributes, 'tiling' | 'turned' | 'panel'> {
   /** Numbers from one tap to the next, and from one row to the next. */
   readonly tap: number;
   readonly outer: number;
@@ -21,11 +21,11 @@ export interface FilterRows extends Pick<WinogradWeightAttributes, 'side' | 'tur
 /** Transforms `count` rows of one panel, from `source` on, to `target`, where they lie together. */
 export function emitFilterRows(
   f: FunctionBuilder,
-  { side, turned, panel, tap, outer, pointSize, vectors }: FilterRows,
+  { tiling, turned, panel, tap, outer, pointSize, vectors }: FilterRows,
   { source, target, count }: { readonly source: Local<'i32'>; readonly target: Local<'i32'>; readonly count: Operand<'i32'> },
 ): void {
   const { i32 } = f;
-  const { filter, factors } = filteringOf(side);
+  const { filter, factors } = filteringOf(tiling);
   const constants = constantsFor(f, factors.filter);
   const i = f.local.i32();
   f.for(i, 0, count, 1, () => {
@@ -48,15 +48,15 @@ export function emitFilterRows(
 
 /** One tile transforms some of the channels that one panel reads. */
 export const winogradWeightWasm = wasmKernel(winogradWeight, ({ inputs, attributes, engine, stage }) => {
-  const { side, panel, panelsPerSlice, turned } = attributes;
+  const { tiling, panel, panelsPerSlice, turned } = attributes;
   const { inner, outer, panels, pointSize } = winogradSizes(inputs[0]!.shape, attributes);
-  const rows = { side, turned, panel, tap: inner * outer, outer, pointSize, vectors: engine.wide ? 2 : 1 };
+  const rows = { tiling, turned, panel, tap: inner * outer, outer, pointSize, vectors: engine.wide ? 2 : 1 };
   const chunks = Math.ceil(inner / innerPerTile);
   stage({ tiles: panels * chunks }, ({ f, tile, input, output }) => {
     const { i32 } = f;
     const index = f.let(i32.divU(tile, chunks));
     const first = f.let(i32.mul(i32.remU(tile, chunks), innerPerTile));
-    const slice = i32.mul(i32.divU(index, panelsPerSlice), filteringOf(side).points * pointSize);
+    const slice = i32.mul(i32.divU(index, panelsPerSlice), filteringOf(tiling).weights * pointSize);
     const place = i32.add(slice, i32.mul(i32.remU(index, panelsPerSlice), inner * panel));
     const target = f.let(i32.add(output(0), i32.shl(i32.add(place, i32.mul(first, panel)), 2)));
     const source = f.let(i32.add(input(0), i32.shl(i32.add(i32.mul(first, outer), i32.mul(index, panel)), 2)));

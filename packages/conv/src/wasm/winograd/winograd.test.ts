@@ -20,8 +20,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { conv2d, conv2dGradientInput, conv2dGradientWeight, conv2dOp } from '../../conv2d.ts';
 import { convReference } from '../../reference/index.ts';
 import { convWasm } from '../index.ts';
-import { winogradBlocks, winogradGradientPays, winogradSide } from './choice.ts';
-import type { TileSide } from './filtering.ts';
+import { stridedPays, winogradBlocks, winogradGradientPays, winogradSide } from './choice.ts';
+import type { StridedTiling, Tiling } from './filtering.ts';
 import { winogradConvolution, winogradGradientWeight, winogradWeight } from './tiles.ts';
 
 /** Normally distributed numbers that float32 holds, the same for the same seed: Box and Muller's way. */
@@ -86,7 +86,7 @@ const attributesOf = (padding: number) => ({
 interface Forced {
   readonly shape: Shape;
   readonly outer: number;
-  readonly side?: TileSide;
+  readonly tiling?: Tiling;
   readonly padding?: number;
   readonly transposed?: boolean;
   readonly panel?: number;
@@ -96,7 +96,7 @@ interface Forced {
 }
 
 /** A convolution in Winograd's way, whether it pays or not, beside the op that says the same. */
-function forced({ shape, outer, side = 4, padding = 1, transposed = false, panel = 8, isPlainWeight = false, ...blocks }: Forced): {
+function forced({ shape, outer, tiling = 4, padding = 1, transposed = false, panel = 8, isPlainWeight = false, ...blocks }: Forced): {
   fast: Value;
   plain: Value;
   feeds: Feeds;
@@ -106,8 +106,8 @@ function forced({ shape, outer, side = 4, padding = 1, transposed = false, panel
   const grow = transposed ? 2 - 2 * padding : 2 * padding - 2;
   const outputShape = [batch, height + grow, width + grow, outer];
   const [x, weight] = [input('x', shape), input('weight', weightShape)];
-  const { block, panelsPerSlice } = { ...winogradBlocks({ inner, outer, outputShape }, side, panel), ...blocks };
-  const pack = { side, turned: transposed, panel, panelsPerSlice };
+  const { block, panelsPerSlice } = { ...winogradBlocks({ inner, outer, outputShape }, tiling, panel), ...blocks };
+  const pack = { tiling, turned: transposed, panel, panelsPerSlice };
   const own = transposed ? transpose(weight, [0, 1, 3, 2]) : weight;
   const first = transposed ? padding - 2 : -padding;
   const attributes = { ...pack, block, outputShape, weightShape: own.shape, origin: { row: first, column: first }, isPlainWeight };
@@ -128,7 +128,7 @@ function forced({ shape, outer, side = 4, padding = 1, transposed = false, panel
  * float32 sums reach 0.3e-6, 0.7e-6, 3e-6 and 6e-6; tiles of 2x2 cells are better, as fewer terms are summed at each point. From 16 channels on it stays within 2.5 times theirs; below it is not chosen.
  * The shapes have enough cells for a largest error to mean something.
  */
-const errors: readonly (readonly [side: TileSide, channels: number, most: number])[] = [
+const errors: readonly (readonly [side: Tiling, channels: number, most: number])[] = [
   [4, 1, 2.5e-6],
   [4, 3, 4e-6],
   [4, 32, 7e-6],
@@ -150,7 +150,7 @@ describe.each(errors)('tiles of %i, %i channels, error at most %f', (side, chann
   ];
   test.each(shapes)('%s', async (_, shape, padding) => {
     for (const transposed of [false, true]) {
-      const { fast, plain, feeds } = forced({ shape, outer: channels, side, padding, transposed });
+      const { fast, plain, feeds } = forced({ shape, outer: channels, tiling: side, padding, transposed });
       const [right, found, strict] = [
         (await run('exact', { y: plain }, feeds)).results['y']!,
         (await run('default', { y: fast }, feeds)).results['y']!,
@@ -182,7 +182,7 @@ describe('weight gradients', () => {
     const [batch, height, width, inner] = shape as readonly [number, number, number, number];
     const x = input('x', shape);
     const dy = input('dy', [batch, height + 2 * padding - 2, width + 2 * padding - 2, outer]);
-    const fast = apply1(winogradGradientWeight, [x, dy], { origin: { row: -padding, column: -padding } });
+    const fast = apply1(winogradGradientWeight, [x, dy], { stride: 1, origin: { row: -padding, column: -padding } });
     const plain = apply1(conv2dGradientWeight, [x, dy], { ...attributesOf(padding), weightShape: [3, 3, inner, outer] });
     const feeds = { x: normal(sizeOf(shape), 1), dy: normal(sizeOf(dy.shape), 2) };
     const right = (await run('exact', { dw: plain }, feeds)).results['dw']!;
@@ -190,8 +190,87 @@ describe('weight gradients', () => {
     const found = (await run('default', { dw: fast }, feeds)).results['dw']!;
     const error = errorOf(found, right);
     expect(error).toBeLessThan(9e-6);
-    if (winogradGradientPays(shape, dy.shape)) expect(error).toBeLessThan(2.5 * errorOf(strict, right));
+    if (winogradGradientPays(shape, dy.shape, 1)) expect(error).toBeLessThan(2.5 * errorOf(strict, right));
     expect(bits((await run('three threads', { dw: fast }, feeds)).results['dw']!)).toEqual(bits(found));
+  });
+});
+
+/** Zeros around x: those before it decide which of its cells hear from the tap in the middle. */
+const around = (top: number, left: number, bottom = top, right = left) => ({ top, left, bottom, right });
+
+describe.each([
+  [1, 3e-6],
+  [3, 4e-6],
+  [32, 6e-6],
+  [65, 8e-6],
+])('stride 2, %i channels, error at most %f', (channels, most) => {
+  const shapes: readonly (readonly [name: string, shape: Shape, padding: ReturnType<typeof around>])[] = [
+    ['whole tiles', [3, 32, 16, channels], around(1, 1)],
+    ['whole tiles, zeros after', [2, 16, 32, channels], around(0, 0, 1, 1)],
+    ['ragged tiles', [3, 19, 27, channels], around(1, 1)],
+    ['one row too many', [5, 18, 17, channels], around(1, 0)],
+    ['smaller than a tile', [32, 4, 6, channels], around(1, 1)],
+    ['no padding', [6, 15, 12, channels], around(0, 0)],
+    ['padding 2 and 3', [6, 9, 14, channels], around(2, 3)],
+    ['padding 0 and 1', [4, 13, 18, channels], around(0, 1, 2, 0)],
+  ];
+  test.each(shapes)('%s', async (_, shape, padding) => {
+    const outer = channels + (channels % 3);
+    const weightShape = [3, 3, channels, outer];
+    const attributes = { ...attributesOf(0), padding, stride: { height: 2, width: 2 } };
+    const [x, weight] = [input('x', shape), input('weight', weightShape)];
+    const y = apply1(conv2dOp, [x, weight], attributes);
+    const dy = input('dy', y.shape);
+    const plain = {
+      y,
+      dx: apply1(conv2dGradientInput, [dy, weight], { ...attributes, inputShape: shape }),
+      dw: apply1(conv2dGradientWeight, [x, dy], { ...attributes, weightShape }),
+    };
+    const start = (before: number): number => Math.floor((before - 1) / 2);
+    const backward: StridedTiling = `backward ${(padding.top % 2) as 0 | 1}${(padding.left % 2) as 0 | 1}`;
+    const tiled = (tiling: StridedTiling, source: Value, own: Value, { shape: outputShape }: Value, row: number, column: number): Value => {
+      const [, , inner, last] = own.shape as readonly [number, number, number, number];
+      const pack = { tiling, turned: tiling !== 'strided', panel: 8 };
+      const { block, panelsPerSlice } = winogradBlocks({ inner, outer: last, outputShape }, tiling, pack.panel);
+      const [layout, origin] = [
+        { ...pack, panelsPerSlice },
+        { row, column },
+      ];
+      return apply1(winogradConvolution, [source, apply1(winogradWeight, [own], layout)], {
+        ...layout,
+        block,
+        origin,
+        outputShape,
+        weightShape: own.shape,
+        isPlainWeight: false,
+      });
+    };
+    const fast = {
+      y: tiled('strided', x, weight, y, -padding.top, -padding.left),
+      dx: tiled(backward, dy, transpose(weight, [0, 1, 3, 2]), x, start(padding.top), start(padding.left)),
+      dw: apply1(winogradGradientWeight, [x, dy], { stride: 2, origin: { row: -padding.top, column: -padding.left } }),
+    };
+    const feeds = {
+      x: normal(sizeOf(shape), 1),
+      weight: normal(sizeOf(weightShape), 2, Math.sqrt(2 / (9 * channels))),
+      dy: normal(sizeOf(dy.shape), 3),
+    };
+    const right = (await run('exact', plain, feeds)).results;
+    const strict = (await run('strict', plain, feeds)).results;
+    const found = (await run('default', fast, feeds)).results;
+    const threaded = (await run('three threads', fast, feeds)).results;
+    const question = { inner: channels, outer, isStatic: true };
+    const pays: Readonly<Record<string, boolean>> = {
+      y: stridedPays({ ...question, outputShape: y.shape }, 'strided'),
+      dx: stridedPays({ ...question, outputShape: shape }, backward),
+      dw: winogradGradientPays(shape, dy.shape, 2),
+    };
+    for (const name of Object.keys(fast)) {
+      const error = errorOf(found[name]!, right[name]!);
+      expect(error).toBeLessThan(most);
+      if (pays[name]) expect(error).toBeLessThan(2.5 * errorOf(strict[name]!, right[name]!));
+      expect(bits(threaded[name]!)).toEqual(bits(found[name]!));
+    }
   });
 });
 
@@ -225,8 +304,8 @@ describe('bits', () => {
     }
   });
 
-  test.each<TileSide>([4, 2])('of tiles of %i depend neither on blocks, slices and panels nor on the number of threads', async (side) => {
-    const { fast, feeds } = forced({ shape, outer, side });
+  test.each<Tiling>([4, 2])('of tiles of %i depend neither on blocks, slices and panels nor on the number of threads', async (side) => {
+    const { fast, feeds } = forced({ shape, outer, tiling: side });
     const expected = bits((await run('default', { y: fast }, feeds)).results['y']!);
     for (const block of [1, 5, 6, 13, 60]) {
       for (const [panel, panelsPerSlice] of [
@@ -236,7 +315,7 @@ describe('bits', () => {
         [16, 1],
         [16, 2],
       ] as const) {
-        const { fast: other } = forced({ shape, outer, side, block, panel, panelsPerSlice });
+        const { fast: other } = forced({ shape, outer, tiling: side, block, panel, panelsPerSlice });
         for (const name of ['default', 'three threads']) {
           const found = bits((await run(name, { y: other }, feeds)).results['y']!);
           expect(found.findIndex((word, i) => word !== expected[i])).toBe(-1);
@@ -299,7 +378,7 @@ describe('the choice', () => {
   });
 
   test('goes by shape: few channels, few cells and weights that change are direct', () => {
-    const sideOf = (inner: number, outer: number, outputShape: Shape, isStatic = true): TileSide | null =>
+    const sideOf = (inner: number, outer: number, outputShape: Shape, isStatic = true): Tiling | null =>
       winogradSide({ inner, outer, outputShape, isStatic });
     expect(sideOf(64, 64, [1, 56, 56, 64])).toBe(4);
     expect(sideOf(16, 64, [1, 55, 55, 64])).toBe(4);
@@ -313,7 +392,7 @@ describe('the choice', () => {
     expect(sideOf(512, 512, [1, 7, 7, 512], false)).toBeNull();
     expect(sideOf(512, 512, [8, 7, 7, 512])).toBe(4);
     expect(sideOf(512, 512, [8, 7, 7, 512], false)).toBe(4);
-    const gradientPays = (shape: Shape, outer: number): boolean => winogradGradientPays(shape, [...shape.slice(0, 3), outer]);
+    const gradientPays = (shape: Shape, outer: number): boolean => winogradGradientPays(shape, [...shape.slice(0, 3), outer], 1);
     expect(gradientPays([8, 56, 56, 64], 64)).toBe(true);
     expect(gradientPays([8, 7, 7, 512], 512)).toBe(true);
     expect(gradientPays([8, 56, 56, 8], 64)).toBe(false);
@@ -321,8 +400,41 @@ describe('the choice', () => {
     expect(gradientPays([64, 3, 3, 64], 64)).toBe(false);
   });
 
+  test('stride 2 goes by shape as well, forward and backward', async () => {
+    const strided = (inner: number, outer: number, outputShape: Shape, isStatic = true): boolean =>
+      stridedPays({ inner, outer, outputShape, isStatic }, 'strided');
+    expect(strided(96, 96, [32, 16, 16, 96])).toBe(true);
+    expect(strided(128, 128, [1, 28, 28, 128])).toBe(true);
+    expect(strided(128, 128, [1, 28, 28, 128], false)).toBe(false);
+    expect(strided(256, 256, [8, 14, 14, 256])).toBe(false);
+    expect(strided(8, 128, [8, 28, 28, 128])).toBe(false);
+    const backward = (channels: number, shape: Shape): boolean =>
+      stridedPays({ inner: channels, outer: shape[3]!, outputShape: shape, isStatic: false }, 'backward 11');
+    expect(backward(96, [32, 32, 32, 96])).toBe(true);
+    expect(backward(256, [8, 28, 28, 256])).toBe(false);
+    const gradientPays = (shape: Shape, dy: Shape): boolean => winogradGradientPays(shape, dy, 2);
+    expect(gradientPays([32, 32, 32, 96], [32, 16, 16, 96])).toBe(true);
+    expect(gradientPays([8, 14, 14, 256], [8, 7, 7, 512])).toBe(false);
+
+    // 39 rows get a zero before the first, 40 columns none: the first cell hears from one tap along one axis, from two along the other.
+    const x = input('x', [2, 39, 40, 128]);
+    const own = variable('own', [3, 3, 128, 128], normal(9 * 128 * 128, 4, Math.sqrt(2 / (9 * 128))));
+    const y = conv2d(x, own, { stride: 2, padding: 'same' });
+    const seed = input('seed', y.shape);
+    const [dx, dw] = gradients(y, [x, own], { seed });
+    const outputs = { y, dx: dx!, dw: dw! };
+    const all = { x: normal(sizeOf(x.shape), 3), seed: normal(sizeOf(y.shape), 5) };
+    const [right, fast, strict] = [await run('exact', outputs, all), await run('default', outputs, all), await run('strict', outputs, all)];
+    expect(fast.ops.filter((op) => op === winogradConvolution.name)).toHaveLength(2);
+    expect(fast.ops).toContain(winogradGradientWeight.name);
+    expect(strict.ops.filter((op) => op.includes('winograd'))).toEqual([]);
+    for (const name of Object.keys(outputs)) {
+      expect(errorOf(fast.results[name]!, right.results[name]!)).toBeLessThan(2.5 * errorOf(strict.results[name]!, right.results[name]!));
+    }
+  });
+
   test.each([
-    ['stride', { stride: 2, padding: 1 }],
+    ['few cells with stride 2', { stride: 2, padding: 1 }],
     ['dilation', { dilation: 2, padding: 2 }],
     ['groups', { groups: 3, padding: 1 }],
   ])('%s is direct', async (_, options) => {
