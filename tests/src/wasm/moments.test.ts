@@ -115,7 +115,7 @@ describe.each(Object.entries(layers))('%s', (_, { x: shape, weight: weightShape,
     for (const results of found) {
       const [exactY, exactMean, exactVariance] = normalised(input('z', z.shape));
       const executable = await runtimes[3]!.compile({ outputs: { y: exactY!, mean: exactMean!, variance: exactVariance! } });
-      const exact = await executable.run({ z: results['z']!, gamma: given['gamma'], beta: given['beta'] });
+      const exact = await executable.run({ z: results['z']!, gamma: given['gamma']!, beta: given['beta']! });
       executable.dispose();
       for (const name of ['y', 'mean', 'variance']) {
         const off = largest(Array.from(results[name]!, (value, i) => value - exact[name]![i]!));
