@@ -43,7 +43,7 @@ export function findSlices(
   };
   const repeated = new Map<Node, Node>();
   for (const node of nodes) {
-    if (epilogues.has(node) || !kernelFor(node).repeats?.(siteOf(node))) continue;
+    if (isAlias(node) || epilogues.has(node) || !kernelFor(node).repeats?.(siteOf(node))) continue;
     const producer = producerOf(node.inputs[0]!);
     if (!producer || repeated.has(producer)) continue;
     repeated.set(producer, node);
