@@ -1,5 +1,4 @@
-import type { Choices } from '@shoal/cache/choices';
+import { openChoices, type Choices } from '@shoal/cache/choices';
 
-/** A page times anew, in some milliseconds: keeping the choice in a database would add 1.4 kB, gzipped, to every page. */
-export const keptChoices = (): Promise<Choices> =>
-  Promise.resolve({ find: () => undefined, set: () => undefined, save: () => Promise.resolve() });
+/** What an earlier visit chose with this browser; found while workers start. */
+export const keptChoices = (): Promise<Choices> => openChoices(['wasm', globalThis.navigator?.userAgent ?? '']);
