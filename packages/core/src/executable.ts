@@ -221,6 +221,9 @@ function checkTargets(
     if (!value) throw misfed(`output '${name}' is not fetched`, 'Fetch it');
     const size = sizeOf(value.shape);
     if (target.length !== size) throw misfed(`output '${name}' has ${size} numbers, its array ${target.length}`, 'Give one of its size');
+    const isFloat = target instanceof Float32Array || target instanceof Float64Array;
+    if (isFloat !== (value.dtype === 'f32'))
+      throw misfed(`output '${name}' is ${value.dtype}, its array ${target.constructor.name}`, 'Give one of its kind');
     return [value, target];
   });
 }

@@ -109,6 +109,7 @@ describe('feeding and fetching in place', () => {
   });
   test.each<[RunOptions, string]>([
     [{ into: { y: new Float32Array(2) } }, "run: output 'y' has 3 numbers, its array 2. Give one of its size."],
+    [{ into: { y: new Int32Array(3) } }, "run: output 'y' is f32, its array Int32Array. Give one of its kind."],
     [{ into: { q: new Float32Array(3) } }, "run: output 'q' is not fetched. Fetch it."],
     [{ fetch: ['z'], into: { y: new Float32Array(3) } }, "run: output 'y' is not fetched. Fetch it."],
   ])('%j', async (options, message) => {
