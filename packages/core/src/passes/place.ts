@@ -15,7 +15,7 @@ interface Placing {
 const rounds = 16;
 const factor = 1.5;
 /** How many small changes of the best order are tried: some tenths of a second, with few blocks as with many. */
-const triesFor = (blocks: number): number => Math.min(1000, Math.ceil(3e7 / blocks ** 2));
+const triesFor = (blocks: number): number => Math.min(4000, Math.ceil(3e7 / blocks ** 2));
 /** Near enough to what no placing can undercut. */
 const goodEnough = 1.01;
 
